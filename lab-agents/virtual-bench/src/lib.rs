@@ -1,1 +1,3 @@
 //! Virtual hardware.
+
+pub mod uart;
