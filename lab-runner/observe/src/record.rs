@@ -1,0 +1,469 @@
+//! What an observation says: one [`FlowRecord`] a flow, and one [`Summary`].
+//!
+//! Scripts rely on the JSON of these types: fields and words may be added, never renamed or reordered. Every string
+//! here is printable ASCII: bytes from the wire went through [`crate::escape`] first. Nothing here decides anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the records' format, written in [`Summary::format`].
+pub const FORMAT: u32 = 1;
+
+/// All that one capture told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The flows, in the order of their first packets.
+    pub flows: Vec<FlowRecord>,
+    /// Totals, and what could not be seen.
+    pub summary: Summary,
+    /// Frames of EtherType 0x88B5, with which the lab shows that a vantage point sees traffic. At most
+    /// [`Observation::MAX_CANARIES`]; the rest only count in [`Summary::ether_types`].
+    pub canaries: Vec<LinkFrame>,
+}
+
+impl Observation {
+    /// More canary frames than this are counted and not kept.
+    pub const MAX_CANARIES: usize = 1024;
+}
+
+/// One flow: a transport, both ends, and the VLAN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowRecord {
+    /// The capture file, as the caller names it; empty where there is none.
+    pub file: String,
+    /// The number of the flow in its capture, from 1, in the order of first packets.
+    pub flow: u64,
+    /// The transport.
+    pub l4: L4,
+    /// The end that opened the flow. The port is 0 where the transport has none.
+    pub client: SocketAddr,
+    /// The other end.
+    pub server: SocketAddr,
+    /// The outermost VLAN id (0–4095), where the frames carried a tag.
+    pub vlan: Option<u16>,
+    /// Time of the first packet, Unix nanoseconds.
+    pub first_ns: u64,
+    /// Time of the last packet, Unix nanoseconds.
+    pub last_ns: u64,
+    /// Packets: from the client, from the server.
+    pub packets: [u64; 2],
+    /// Bytes, of whole frames as they were on the wire: from the client, from the server.
+    pub bytes: [u64; 2],
+    /// What is spoken, known by its bytes: `tls`, `http`, `dns`, `ntp`, `nd`, …; or `unknown`.
+    pub app: String,
+    /// All evidence for names, in the order in which it was seen.
+    pub names: Vec<Name>,
+    /// Whether the names tell who the server is.
+    pub state: State,
+    /// Why the flow is not named; `None` where it is.
+    pub reason: Option<Reason>,
+    /// A DNS answer to this client, before the flow, gave this server's address for every name that the client
+    /// asserts (SNI, HTTP Host). True as well where DNS alone names the server; false where nothing does.
+    pub corroborated: bool,
+    /// The application protocols that the client offered (ALPN), in its order.
+    pub alpn: Vec<String>,
+    /// The ClientHello hides its real name (Encrypted Client Hello or its forerunner ESNI).
+    pub ech: bool,
+
+    // Fields after this line came later; new ones go to the end.
+    /// First and last frame of the flow; frames count from 1 in each capture.
+    #[serde(default)]
+    pub frames: [u64; 2],
+    /// The link address that the client's first packet came from, where the link has any (`02:00:00:00:00:0a`).
+    #[serde(default)]
+    pub client_mac: Option<MacAddr>,
+    /// The link address of the server's side.
+    #[serde(default)]
+    pub server_mac: Option<MacAddr>,
+    /// The server sent at least one packet (for TCP: one that is not a reset).
+    #[serde(default)]
+    pub answered: bool,
+    /// The first packet seen opens the flow (a TCP SYN; any other transport: always). Where false, the flow is older
+    /// than the capture, and who opened it was guessed.
+    #[serde(default)]
+    pub opening_seen: bool,
+    /// Every packet was control traffic that no router forwards (neighbour discovery, MLD, IGMP).
+    #[serde(default)]
+    pub link_control: bool,
+    /// Evidence that contradicts itself.
+    #[serde(default)]
+    pub disagreement: Vec<Disagreement>,
+    /// `app` was guessed from a port, not recognised by bytes.
+    #[serde(default)]
+    pub guessed: bool,
+    /// The capture's interface on which the flow was first seen.
+    #[serde(default)]
+    pub interface: u32,
+}
+
+impl FlowRecord {
+    /// The names of one kind, in the order in which they were seen.
+    pub fn names_of(&self, kind: NameKind) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(move |name| name.kind == kind).map(|name| name.name.as_str())
+    }
+
+    /// The name to show for the server: what the client asserts, else what DNS said; `None` if unnamed or ambiguous.
+    pub fn best_name(&self) -> Option<&str> {
+        if self.state != State::Named {
+            return None;
+        }
+        let asserted = self.names.iter().find(|name| name.kind.is_asserted());
+        asserted
+            .or_else(|| self.names.iter().find(|name| name.kind == NameKind::Dns))
+            .map(|name| name.name.as_str())
+    }
+}
+
+/// One piece of name evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Name {
+    /// Where the name came from.
+    pub kind: NameKind,
+    /// The name: lower case, without a final dot, bytes that do not print as `\xNN`.
+    pub name: String,
+    /// The frame that carried it (the last of them, where it took several).
+    pub frame: u64,
+    /// For `dns`: the CNAMEs between the name that was asked for and the address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<String>,
+}
+
+/// Kinds of name evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NameKind {
+    /// Server Name Indication of a TLS ClientHello over TCP.
+    Sni,
+    /// Server Name Indication of a ClientHello in QUIC.
+    QuicSni,
+    /// The Host of an HTTP/1 request.
+    HttpHost,
+    /// The authority of an HTTP request line or of HTTP/2.
+    HttpAuthority,
+    /// A name that this flow asked a resolver for. It does not name the resolver.
+    DnsQuery,
+    /// A DNS answer that this client got before the flow gives the server's address for this name.
+    Dns,
+    /// A subject name of the server's certificate.
+    CertSan,
+    /// A name in multicast DNS.
+    Mdns,
+    /// A name in LLMNR.
+    Llmnr,
+    /// A NetBIOS name.
+    Netbios,
+    /// A location in SSDP.
+    Ssdp,
+    /// The host name that a DHCP client gives itself.
+    Dhcp,
+    /// An address that STUN mapped.
+    StunMapped,
+    /// An address that a TURN server relays.
+    StunRelayed,
+    /// SNI inside of a STARTTLS.
+    StarttlsSni,
+    /// The outer, untrusted SNI of an Encrypted Client Hello.
+    EchOuter,
+}
+
+impl NameKind {
+    /// The client asserts it, and nothing else vouches for it.
+    pub fn is_asserted(self) -> bool {
+        matches!(
+            self,
+            Self::Sni
+                | Self::QuicSni
+                | Self::HttpHost
+                | Self::HttpAuthority
+                | Self::StarttlsSni
+                | Self::EchOuter
+        )
+    }
+
+    /// The word in the records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sni => "sni",
+            Self::QuicSni => "quic_sni",
+            Self::HttpHost => "http_host",
+            Self::HttpAuthority => "http_authority",
+            Self::DnsQuery => "dns_query",
+            Self::Dns => "dns",
+            Self::CertSan => "cert_san",
+            Self::Mdns => "mdns",
+            Self::Llmnr => "llmnr",
+            Self::Netbios => "netbios",
+            Self::Ssdp => "ssdp",
+            Self::Dhcp => "dhcp",
+            Self::StunMapped => "stun_mapped",
+            Self::StunRelayed => "stun_relayed",
+            Self::StarttlsSni => "starttls_sni",
+            Self::EchOuter => "ech_outer",
+        }
+    }
+}
+
+/// Whether a flow's names tell who the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// One name is asserted, or DNS gave this address for one name only.
+    Named,
+    /// DNS gave this address for several names, and nothing in the flow tells which is meant.
+    Ambiguous,
+    /// No name; [`FlowRecord::reason`] says why.
+    Unresolved,
+}
+
+/// Why a flow has no one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The capture shows this client's look-ups, and none before the flow gave this address: it is hard-coded, or was
+    /// looked up before the capture began.
+    NeverQueried,
+    /// The capture shows no look-up of this client before the flow. Where the capture began before the client was
+    /// started, this is as good as [`Reason::NeverQueried`].
+    NoDnsSeen,
+    /// The flow was open before the capture began.
+    BeforeCapture,
+    /// The client had used DNS over TLS, HTTPS or QUIC, so its look-ups can't be seen.
+    HiddenDns,
+    /// The ClientHello hides its name, and DNS has none.
+    Ech,
+    /// The bytes that might have told were not captured (lost, cut, or above a bound).
+    Loss,
+    /// The server is a multicast, broadcast or link-local address, or the flow stays on the link: nobody looks it up.
+    Local,
+    /// The server answers look-ups itself; its address comes from configuration.
+    Resolver,
+    /// For [`State::Ambiguous`]: several names live on the address.
+    SeveralNames,
+}
+
+impl Reason {
+    /// The word in the records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverQueried => "never_queried",
+            Self::NoDnsSeen => "no_dns_seen",
+            Self::BeforeCapture => "before_capture",
+            Self::HiddenDns => "hidden_dns",
+            Self::Ech => "ech",
+            Self::Loss => "loss",
+            Self::Local => "local",
+            Self::Resolver => "resolver",
+            Self::SeveralNames => "several_names",
+        }
+    }
+}
+
+/// Evidence that contradicts other evidence of the same flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Disagreement {
+    /// DNS gave the address for other names than the one in the ClientHello.
+    SniDns,
+    /// DNS gave the address for other names than the one in the HTTP request.
+    HostDns,
+    /// The HTTP request and the ClientHello name different servers.
+    HostSni,
+    /// One flow asserts several names.
+    SeveralAsserted,
+}
+
+/// A transport, written as one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum L4 {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP for IPv4.
+    Icmp,
+    /// ICMP for IPv6.
+    Icmpv6,
+    /// Any other IP protocol, by its IANA number; written `ip-47`.
+    Other(u8),
+}
+
+impl L4 {
+    /// From an IANA IP protocol number.
+    pub fn from_ip_protocol(number: u8) -> Self {
+        match number {
+            1 => Self::Icmp,
+            6 => Self::Tcp,
+            17 => Self::Udp,
+            58 => Self::Icmpv6,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for L4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp => f.pad("tcp"),
+            Self::Udp => f.pad("udp"),
+            Self::Icmp => f.pad("icmp"),
+            Self::Icmpv6 => f.pad("icmpv6"),
+            Self::Other(number) => f.pad(&format!("ip-{number}")),
+        }
+    }
+}
+
+impl From<L4> for String {
+    fn from(l4: L4) -> Self {
+        l4.to_string()
+    }
+}
+
+/// A word that is no transport.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no transport: expected tcp, udp, icmp, icmpv6 or ip-<0–255>")]
+pub struct UnknownL4(String);
+
+impl TryFrom<String> for L4 {
+    type Error = UnknownL4;
+
+    fn try_from(word: String) -> Result<Self, UnknownL4> {
+        match word.as_str() {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            "icmp" => Ok(Self::Icmp),
+            "icmpv6" => Ok(Self::Icmpv6),
+            _ => match word.strip_prefix("ip-").and_then(|number| number.parse().ok()) {
+                Some(number) => Ok(Self::from_ip_protocol(number)),
+                None => Err(UnknownL4(word)),
+            },
+        }
+    }
+}
+
+/// A link address of six bytes, written `02:00:00:00:00:0a`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MacAddr(pub [u8; 6]);
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
+/// A text that is no link address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no link address: expected six bytes such as 02:00:00:00:00:0a")]
+pub struct BadMacAddr(String);
+
+impl std::str::FromStr for MacAddr {
+    type Err = BadMacAddr;
+
+    fn from_str(text: &str) -> Result<Self, BadMacAddr> {
+        let mut bytes = [0; 6];
+        let mut parts = text.split([':', '-']);
+        for byte in &mut bytes {
+            *byte = parts
+                .next()
+                .filter(|part| part.len() == 2)
+                .and_then(|part| u8::from_str_radix(part, 16).ok())
+                .ok_or_else(|| BadMacAddr(text.to_owned()))?;
+        }
+        if parts.next().is_some() { Err(BadMacAddr(text.to_owned())) } else { Ok(Self(bytes)) }
+    }
+}
+
+impl TryFrom<String> for MacAddr {
+    type Error = BadMacAddr;
+
+    fn try_from(text: String) -> Result<Self, BadMacAddr> {
+        text.parse()
+    }
+}
+
+/// A frame that carries no IP and that the lab itself sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkFrame {
+    /// The frame's number, from 1.
+    pub frame: u64,
+    /// Unix nanoseconds.
+    pub ts_ns: u64,
+    /// The capture's interface.
+    pub interface: u32,
+    /// The sender's link address.
+    pub src_mac: MacAddr,
+    /// The link address that it was sent to.
+    pub dst_mac: MacAddr,
+    /// What follows the EtherType: the first 32 bytes at most.
+    pub payload: Vec<u8>,
+}
+
+/// Totals over a capture, and all that could not be seen in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Frames.
+    pub packets: u64,
+    /// Bytes of frames as they were on the wire.
+    pub bytes: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Bytes of frames whose link or IP header made no sense, and of damaged stretches of the file.
+    pub unparsed_bytes: u64,
+    /// Packets that the capturing system says it dropped; `None` where the file doesn't tell.
+    pub drops: Option<u64>,
+    /// The file ends before its last record does, or is damaged. What came before stands.
+    pub cut: bool,
+    /// What is wrong with it, and at which byte.
+    pub cut_reason: Option<String>,
+    /// Frames without IP, by EtherType (`0x0806`).
+    #[serde(default)]
+    pub ether_types: BTreeMap<String, u64>,
+    /// Frames of links that are not understood, and frames whose headers made no sense.
+    #[serde(default)]
+    pub unparsed_packets: u64,
+    /// Packets that were not taken into any flow because the bound on flows was reached.
+    #[serde(default)]
+    pub flows_refused: u64,
+    /// Streams whose bytes were given up because of a bound on memory: names may be missing.
+    #[serde(default)]
+    pub streams_evicted: u64,
+    /// Names that were not kept because their flow or client had too many.
+    #[serde(default)]
+    pub names_evicted: u64,
+    /// Anything odd that has a name, and how often it was seen.
+    #[serde(default)]
+    pub weird: BTreeMap<String, u64>,
+}
+
+impl Summary {
+    /// True where nothing is known to be missing: not cut, nothing dropped or given up.
+    pub fn complete(&self) -> bool {
+        !self.cut
+            && self.drops.unwrap_or(0) == 0
+            && self.flows_refused == 0
+            && self.streams_evicted == 0
+            && self.names_evicted == 0
+    }
+}
