@@ -1,0 +1,3 @@
+//! The bench: what this desk has. Its file type stands in `file`; a live bench is made from it elsewhere.
+
+pub mod file;

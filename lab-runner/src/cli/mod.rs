@@ -1,0 +1,1 @@
+//! The command line: one module a command. Each parses its own arguments and answers with an exit code.
