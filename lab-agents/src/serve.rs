@@ -32,8 +32,8 @@ pub trait Agent {
     fn release(&mut self) {}
 }
 
-/// Makes an agent from its binding (the bench's resource in JSON; what other agents attached stands under `attached`).
-/// Runs while the process has one thread.
+/// Makes an agent from its binding ([`lab_protocol::binding`] has a type for each kind). Runs while the process has one
+/// thread. Every agent's module has a `start` of this type.
 pub type Start = fn(binding: Value, outlet: &Outlet) -> Result<Box<dyn Agent>, Fault>;
 
 /// A command under way.

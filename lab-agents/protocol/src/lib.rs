@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod binding;
 pub mod blob;
 pub mod carrier;
 pub mod clock;
