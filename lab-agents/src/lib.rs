@@ -17,6 +17,7 @@ pub mod flash;
 pub mod lines;
 #[cfg(feature = "network")]
 pub mod network;
+pub mod carrier;
 pub mod serve;
 
 pub use serve::{Agent, Call, Cancel, Outlet, Start, mono_ns, serve};
