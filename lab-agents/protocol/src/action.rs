@@ -229,10 +229,14 @@ pub enum Action {
         /// How long to wait, in milliseconds.
         within_ms: u64,
     },
-    /// ble: read a characteristic. Replies [`crate::Reply::Value`].
+    /// ble: read a characteristic. Replies [`crate::Reply::Matched`]; a value that doesn't match is the product's fault.
     Read {
-        /// Its UUID, 16 or 128 bits, in hexadecimal.
+        /// Its UUID, in the 36 characters of the long form.
         characteristic: String,
+        /// Whether the value is taken as UTF-8 (else as lower-case hexadecimal).
+        as_text: bool,
+        /// A regular expression that the value has to match; its named groups become variables.
+        pattern: Option<String>,
     },
     /// ble: write a characteristic.
     Write {

@@ -142,7 +142,7 @@ pub enum Reply {
     },
     /// An expectation was met.
     Matched {
-        /// The line, or the notification's bytes in hexadecimal.
+        /// The line, the value read, or the notification's bytes in hexadecimal.
         text: String,
         /// Named groups.
         groups: BTreeMap<String, String>,
@@ -155,11 +155,6 @@ pub enum Reply {
         address: String,
         /// Signal strength in dBm.
         rssi: Option<i16>,
-    },
-    /// A characteristic was read.
-    Value {
-        /// Bytes in lower-case hexadecimal.
-        hex: String,
     },
     /// The network is up.
     Network {
