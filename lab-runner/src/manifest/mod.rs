@@ -2,7 +2,9 @@
 //!
 //! It holds declarations and answers what one of them covers; it never judges a run.
 
+mod args;
 mod peer;
+mod read;
 
 use std::path::PathBuf;
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::plan::Product;
 pub use crate::yaml::Position;
 pub use peer::{Peer, PortRange, canonical_host};
+pub use read::{problems_with_plan, schema};
 
 /// The newest `format` of a manifest that this lab reads.
 pub const FORMAT: u64 = 1;
@@ -23,6 +26,8 @@ pub struct Manifest {
     pub format: u64,
     /// The product that it speaks of.
     pub product: Product,
+    /// Where it says so.
+    pub product_at: Position,
     /// The declarations in the order of the file; ids are unique.
     pub endpoints: Vec<Declaration>,
     /// The manifest's own path, as it was given.

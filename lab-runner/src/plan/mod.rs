@@ -3,8 +3,16 @@
 //! A `Plan` in hand is valid in itself: its roles are resolved, its patterns compile, its variables are defined
 //! before they are used and its files exist. It never says what a bench may execute; that is the bench file's part.
 
+mod action;
+mod against_bench;
+mod args;
 mod duration;
+mod inputs;
+mod read;
+mod scalar;
+mod schema;
 mod text;
+mod uuid;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,14 +23,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::yaml::Position;
+pub use against_bench::problems_on as problems_on_bench;
 pub use duration::{LONGEST as LONGEST_DURATION, parse as parse_duration};
+pub use inputs::{BENCH_BESIDE, Inputs};
+pub(crate) use read::is_role;
+pub use schema::schema;
 pub use text::{MissingVariable, Pattern, Template, Variables};
+pub use uuid::Uuid;
 
 /// The newest `format` of a plan that this lab reads.
 pub const FORMAT: u64 = 1;
 
 /// How long an `expect`, a `scan` waits when the step doesn't say `within`.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long pairing may take when the step doesn't say `within`: a person may have to type on a real phone.
+pub const DEFAULT_PAIRING: Duration = Duration::from_secs(30);
 
 /// A test plan that passed every check that needs no bench.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +51,8 @@ pub struct Plan {
     pub manifest: PlanPath,
     /// The resources that a bench must have: role to kind.
     pub needs: BTreeMap<String, Kind>,
+    /// Where the plan names each of them.
+    pub needs_at: BTreeMap<String, Position>,
     /// How often the whole plan runs (1–1000).
     pub repeat: u32,
     /// What traffic is attributed to, in the order of the file. Never empty; names are unique.
@@ -106,7 +124,7 @@ impl fmt::Display for Kind {
 pub struct Phase {
     /// Unique within the plan.
     pub name: String,
-    /// In the order of the file; may be empty only in no plan: an empty phase is an error.
+    /// In the order of the file; never empty.
     pub steps: Vec<Step>,
     /// Where the phase stands in the plan.
     pub at: Position,
@@ -364,28 +382,10 @@ pub struct App {
     pub app: String,
 }
 
-/// A Bluetooth UUID: always the 36 characters of the long form, lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Uuid(pub(crate) String);
-
-impl Uuid {
-    /// The long form, `0000fe01-0000-1000-8000-00805f9b34fb`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Uuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// What a plan asserts at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assertions {
-    /// What every endpoint must be. `None`: endpoints are shown, not judged.
+    /// What every endpoint must be. `None` only in a plan without a gateway, where none can be seen.
     pub endpoints: Option<EndpointRule>,
     /// The set of endpoints must equal the accepted snapshot.
     pub snapshot: bool,

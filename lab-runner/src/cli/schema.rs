@@ -1,0 +1,41 @@
+//! `lab schema plan|manifest|bench`: the JSON Schemas that editors use.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+/// Print the JSON Schema of a file type
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The file type
+    #[arg(value_enum)]
+    pub of: SchemaOf,
+}
+
+/// A file type that has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A test plan
+    Plan,
+    /// A privacy manifest
+    Manifest,
+    /// A bench file
+    Bench,
+}
+
+/// The schema as it is printed and shipped: indented, one newline at the end.
+pub fn text(of: SchemaOf) -> String {
+    let schema = match of {
+        SchemaOf::Plan => crate::plan::schema(),
+        SchemaOf::Manifest => crate::manifest::schema(),
+        SchemaOf::Bench => crate::bench::schema(),
+    };
+    format!("{schema:#}\n")
+}
+
+/// Prints the schema; answers with the exit code.
+pub fn run(args: &SchemaArgs) -> u8 {
+    // A reader that went away, such as `head`, is no error.
+    let _ = std::io::stdout().write_all(text(args.of).as_bytes());
+    0
+}
