@@ -2,8 +2,30 @@
 //!
 //! This crate does no I/O beyond the bytes it is given and reads no clock, so that it can be fuzzed and benchmarked alone.
 
-pub mod record;
+//!
+//! A frame goes through [`capture`] (files), `link`, `ip`, and the flow table of [`Observer`]; while its flow may still tell
+//! something, also through `tcp` or `udp` and the parsers of `protocol`; `names` remembers what DNS told whom, and `state`
+//! decides at the end what a flow is called. Adding a protocol is a file in `protocol` and a line where it is probed.
 
+pub mod capture;
+mod context;
+pub mod escape;
+mod flow;
+mod hash;
+mod ip;
+mod link;
+mod names;
+mod observer;
+mod protocol;
+pub mod record;
+mod state;
+mod stream;
+mod tcp;
+mod tunnel;
+mod udp;
+
+pub use capture::{CaptureError, Frame, frames};
+pub use observer::{CANARY_ETHERTYPE, Consulted, Observer, Options, observe};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
 };

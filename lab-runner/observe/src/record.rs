@@ -97,6 +97,9 @@ pub struct FlowRecord {
     /// The capture's interface on which the flow was first seen.
     #[serde(default)]
     pub interface: u32,
+    /// The number of the flow that carries this one in a tunnel.
+    #[serde(default)]
+    pub tunnel: Option<u64>,
 }
 
 impl FlowRecord {

@@ -1,0 +1,192 @@
+//! TLS: the ClientHello (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2), from records that may be split anyhow, and whole or cut.
+//!
+//! Decrypts nothing and verifies nothing.
+
+use super::{Fields, Probe};
+use crate::escape;
+
+const RECORD_HANDSHAKE: u8 = 22;
+const HANDSHAKE_CLIENT_HELLO: u8 = 1;
+const HANDSHAKE_SERVER_HELLO: u8 = 2;
+const EXT_SERVER_NAME: u16 = 0;
+const EXT_ALPN: u16 = 16;
+/// Encrypted ClientHello (RFC 9849).
+const EXT_ECH: u16 = 0xfe0d;
+/// Its forerunner (draft-ietf-tls-esni-02).
+const EXT_ESNI: u16 = 0xffce;
+const MAX_RECORDS: usize = 64;
+const MAX_ALPN: usize = 16;
+/// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
+const MAX_NAME: usize = 512;
+
+/// What a ClientHello tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ClientHello {
+    pub(crate) sni: Option<String>,
+    pub(crate) alpn: Vec<String>,
+    pub(crate) ech: bool,
+    /// It ended before its own length did.
+    pub(crate) cut: bool,
+}
+
+/// What a look for a ClientHello found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    Hello(ClientHello),
+    /// It goes on behind these bytes.
+    More,
+    No,
+}
+
+/// Could a TLS client's first bytes be these?
+pub(crate) fn probe_client(bytes: &[u8]) -> Probe {
+    probe(bytes, HANDSHAKE_CLIENT_HELLO)
+}
+
+/// Could a TLS server's first bytes be these?
+pub(crate) fn probe_server(bytes: &[u8]) -> Probe {
+    probe(bytes, HANDSHAKE_SERVER_HELLO)
+}
+
+fn probe(bytes: &[u8], handshake: u8) -> Probe {
+    let fits = |at: usize, ok: fn(u8) -> bool| bytes.get(at).is_none_or(|byte| ok(*byte));
+    let plausible = fits(0, |byte| byte == RECORD_HANDSHAKE)
+        && fits(1, |byte| byte == 3)
+        && fits(2, |byte| byte <= 4)
+        && bytes.get(5).is_none_or(|byte| *byte == handshake);
+    match (plausible, bytes.len() >= 6) {
+        (false, _) => Probe::No,
+        (true, true) => Probe::Yes,
+        (true, false) => Probe::More,
+    }
+}
+
+/// Looks for a ClientHello in TLS records; with `last`, takes what there is of one.
+pub(crate) fn client_hello(bytes: &[u8], last: bool) -> Found {
+    if probe_client(bytes) == Probe::No {
+        return Found::No;
+    }
+    let Some(&[a, b, c]) = bytes.get(6..9) else {
+        return if last { Found::No } else { Found::More };
+    };
+    let need = 4 + (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c));
+    if need > crate::stream::MAX_HELD {
+        return Found::No;
+    }
+    // Most hellos fill one record, and are read where they lie.
+    let first_len = usize::from(bytes[3]) << 8 | usize::from(bytes[4]);
+    if first_len >= need {
+        return match bytes.get(5..5 + need) {
+            Some(message) => Found::Hello(parse_hello(&message[4..], true)),
+            None if last => Found::Hello(parse_hello(&bytes[9..], false)),
+            None => Found::More,
+        };
+    }
+    let mut message = Vec::new();
+    let mut rest = Fields(bytes);
+    for _ in 0..MAX_RECORDS {
+        let (Some(kind), Some(_version), Some(length)) = (rest.u8(), rest.u16(), rest.u16()) else { break };
+        if kind != RECORD_HANDSHAKE {
+            break;
+        }
+        let body = rest.take_lax(usize::from(length));
+        message.extend_from_slice(body);
+        if message.len() >= need {
+            return Found::Hello(parse_hello(&message[4..need], true));
+        }
+        if body.len() < usize::from(length) {
+            if !last {
+                return Found::More;
+            }
+            break;
+        }
+    }
+    if rest.0.is_empty() && !last {
+        return Found::More;
+    }
+    match message.get(4..) {
+        Some(body) => Found::Hello(parse_hello(body, false)),
+        None => Found::No,
+    }
+}
+
+/// Reads a ClientHello's body as far as it makes sense.
+pub(crate) fn parse_hello(body: &[u8], whole: bool) -> ClientHello {
+    let mut hello = ClientHello { cut: !whole, ..ClientHello::default() };
+    if extensions(body, &mut hello).is_none() {
+        hello.cut = true;
+    }
+    hello
+}
+
+fn extensions(body: &[u8], hello: &mut ClientHello) -> Option<()> {
+    let mut fields = Fields(body);
+    // Version and random.
+    fields.take(34)?;
+    let session = fields.u8()?;
+    fields.take(usize::from(session))?;
+    let suites = fields.u16()?;
+    fields.take(usize::from(suites))?;
+    let compressions = fields.u8()?;
+    fields.take(usize::from(compressions))?;
+    if fields.0.is_empty() {
+        // Extensions are optional up to TLS 1.2.
+        return Some(());
+    }
+    let length = usize::from(fields.u16()?);
+    let mut extensions = Fields(fields.take_lax(length));
+    while !extensions.0.is_empty() {
+        let kind = extensions.u16()?;
+        let length = usize::from(extensions.u16()?);
+        let value = extensions.take_lax(length);
+        match kind {
+            EXT_SERVER_NAME => {
+                if let Some(name) = server_name(value) {
+                    hello.sni.get_or_insert(name);
+                }
+            }
+            EXT_ALPN => alpn(value, &mut hello.alpn),
+            // The first byte tells the outer hello (0) from the inner (1).
+            EXT_ECH => hello.ech |= value.first() == Some(&0),
+            EXT_ESNI => hello.ech = true,
+            _ => {}
+        }
+        if value.len() < length {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// RFC 6066 §3: a list of (type, length, name), of which type 0 is a host name.
+fn server_name(value: &[u8]) -> Option<String> {
+    let mut list = Fields(value);
+    list.u16()?;
+    while !list.0.is_empty() {
+        let kind = list.u8()?;
+        let length = list.u16()?;
+        let name = list.take_lax(usize::from(length));
+        if kind == 0 {
+            // A hello that was cut inside of the name doesn't tell the name.
+            return (name.len() == usize::from(length) && !name.is_empty())
+                .then(|| escape::name(name, MAX_NAME));
+        }
+    }
+    None
+}
+
+/// RFC 7301 §3.1.
+fn alpn(value: &[u8], out: &mut Vec<String>) {
+    let mut list = Fields(value);
+    if list.u16().is_none() {
+        return;
+    }
+    while let Some(length) = list.u8() {
+        let Some(protocol) = list.take(usize::from(length)) else { return };
+        // Values that only keep servers tolerant (RFC 8701) say nothing.
+        let grease = matches!(protocol, [a, b] if a == b && a & 0x0f == 0x0a);
+        if !grease && out.len() < MAX_ALPN {
+            out.push(escape::text(protocol, 255));
+        }
+    }
+}

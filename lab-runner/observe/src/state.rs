@@ -1,0 +1,98 @@
+//! From a flow's evidence to its state: named, ambiguous, or unresolved and why.
+
+use std::net::IpAddr;
+
+use crate::flow::{Flow, Stage};
+use crate::record::{Disagreement, Name, NameKind, Reason, State};
+use crate::udp::Udp;
+
+pub(crate) struct Decision {
+    /// Names that DNS gave before the flow.
+    pub(crate) dns: Vec<Name>,
+    pub(crate) state: State,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) corroborated: bool,
+    pub(crate) disagreement: Vec<Disagreement>,
+}
+
+pub(crate) fn decide(flow: &Flow) -> Decision {
+    let known = &flow.evidence.known;
+    let dns: Vec<Name> = known
+        .answers
+        .iter()
+        .map(|answer| Name {
+            kind: NameKind::Dns,
+            name: answer.name.to_string(),
+            frame: answer.frame,
+            chain: answer.chain.to_vec(),
+        })
+        .collect();
+    let server = flow.server.0.ip();
+    // The server's own address, written where a name belongs, names nothing.
+    let is_own_address = |name: &Name| name.name.parse::<IpAddr>() == Ok(server);
+    let asserted: Vec<&Name> =
+        flow.evidence.names.iter().filter(|name| name.kind.is_asserted() && !is_own_address(name)).collect();
+    let vouched =
+        |name: &Name| dns.iter().any(|answer| answer.name == name.name || answer.chain.contains(&name.name));
+    let disagreement = disagreement(&asserted, &dns, vouched);
+    let all_vouched = asserted.iter().all(|name| vouched(name));
+
+    // An outer name is made to mislead: alone, it names nothing.
+    let inner = asserted.iter().any(|name| name.kind != NameKind::EchOuter || vouched(name));
+    let mut distinct: Vec<&str> = dns.iter().map(|answer| answer.name.as_str()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let (state, reason, corroborated) = if inner {
+        (State::Named, None, all_vouched)
+    } else if distinct.len() == 1 {
+        (State::Named, None, all_vouched)
+    } else if distinct.len() > 1 {
+        (State::Ambiguous, Some(Reason::SeveralNames), false)
+    } else {
+        (State::Unresolved, Some(why(flow)), false)
+    };
+    Decision { dns, state, reason, corroborated, disagreement }
+}
+
+fn disagreement(asserted: &[&Name], dns: &[Name], vouched: impl Fn(&Name) -> bool) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    let host = |name: &Name| matches!(name.kind, NameKind::HttpHost | NameKind::HttpAuthority);
+    for name in asserted {
+        if !dns.is_empty() && !vouched(name) && name.kind != NameKind::EchOuter {
+            found.push(if host(name) { Disagreement::HostDns } else { Disagreement::SniDns });
+        }
+    }
+    if let Some(first) = asserted.first() {
+        for other in asserted.iter().filter(|name| name.name != first.name) {
+            found.push(match host(first) == host(other) {
+                true => Disagreement::SeveralAsserted,
+                false => Disagreement::HostSni,
+            });
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Why nothing names the server: the first that applies.
+fn why(flow: &Flow) -> Reason {
+    let known = &flow.evidence.known;
+    if flow.link_control || flow.server.0.is_local() {
+        Reason::Local
+    } else if flow.app == "dns" || matches!(flow.stage, Stage::Udp(Udp::Dns(_))) {
+        Reason::Resolver
+    } else if flow.ech {
+        Reason::Ech
+    } else if !flow.opening_seen {
+        Reason::BeforeCapture
+    } else if flow.lossy {
+        Reason::Loss
+    } else if known.hidden_dns {
+        Reason::HiddenDns
+    } else if known.used_dns {
+        Reason::NeverQueried
+    } else {
+        Reason::NoDnsSeen
+    }
+}

@@ -1,0 +1,252 @@
+//! One direction of a TCP connection, put in order within a bound.
+//!
+//! Segments in order are handed on as they are; only what a parser did not yet take, and what came too early, is copied.
+//! What exceeds the bound is given up and said to be: this never grows with what a peer sends.
+
+/// Bytes held for one direction at most.
+pub(crate) const MAX_HELD: usize = 64 * 1024;
+/// Segments held that came too early.
+const MAX_EARLY: usize = 64;
+
+/// A pool that all streams take their memory from.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) left: usize,
+    /// Streams whose bytes were given up.
+    pub(crate) evicted: u64,
+}
+
+/// What a parser says about the bytes that it was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It is done with so many of them; the rest is shown again with more behind it.
+    Took(usize),
+    /// It needs no more of this stream.
+    Done,
+}
+
+/// What else a parser should know about the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Bytes before these are missing: they may begin anywhere in a message.
+    pub(crate) after_gap: bool,
+    /// Nothing that follows on from these bytes will come.
+    pub(crate) last: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    next: u32,
+    started: bool,
+    dead: bool,
+    after_gap: bool,
+    /// Some bytes of this direction were never seen.
+    pub(crate) lossy: bool,
+    held: Vec<u8>,
+    early: Vec<(u32, Vec<u8>)>,
+    early_bytes: usize,
+}
+
+impl Stream {
+    /// Begins after a SYN with this sequence number.
+    pub(crate) fn start(&mut self, syn: u32) {
+        if !self.started {
+            self.next = syn.wrapping_add(1);
+            self.started = true;
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    /// Takes a segment of `wire_len` bytes of which `payload` was captured; true once `parse` is done.
+    pub(crate) fn push(
+        &mut self,
+        seq: u32,
+        payload: &[u8],
+        wire_len: usize,
+        budget: &mut Budget,
+        parse: &mut impl FnMut(&[u8], Shown) -> Step,
+    ) -> bool {
+        if self.dead {
+            return false;
+        }
+        if !self.started {
+            self.started = true;
+            self.next = seq;
+        }
+        let ahead = seq.wrapping_sub(self.next) as i32;
+        if ahead > 0 {
+            if payload.len() < wire_len || !self.keep_early(seq, payload, budget) {
+                // No room to wait any longer: take the missing bytes for lost.
+                if self.skip_gap(budget, parse) {
+                    return true;
+                }
+                if seq.wrapping_sub(self.next) as i32 > 0 {
+                    self.lost(seq, budget);
+                }
+                return self.push_now(seq, payload, wire_len, budget, parse);
+            }
+            return false;
+        }
+        self.push_now(seq, payload, wire_len, budget, parse)
+    }
+
+    /// Shows the parser what is left; for the end of a flow.
+    pub(crate) fn finish(&mut self, budget: &mut Budget, parse: &mut impl FnMut(&[u8], Shown) -> Step) {
+        let shown = Shown { after_gap: self.after_gap, last: true };
+        if !self.held.is_empty() && parse(&self.held, shown) == Step::Done {
+            return;
+        }
+        while !self.early.is_empty() {
+            if self.skip_gap(budget, parse) {
+                return;
+            }
+        }
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn release(&mut self, budget: &mut Budget) {
+        budget.left += self.held.len() + self.early_bytes;
+        self.held = Vec::new();
+        self.early = Vec::new();
+        self.early_bytes = 0;
+        self.dead = true;
+    }
+
+    fn give_up(&mut self, budget: &mut Budget) {
+        budget.evicted += 1;
+        self.lossy = true;
+        self.release(budget);
+    }
+
+    fn keep_early(&mut self, seq: u32, payload: &[u8], budget: &mut Budget) -> bool {
+        let ahead = seq.wrapping_sub(self.next) as usize;
+        let fits = self.early.len() < MAX_EARLY
+            && ahead <= 4 * MAX_HELD
+            && self.held.len() + self.early_bytes + payload.len() <= MAX_HELD
+            && payload.len() <= budget.left;
+        if !fits {
+            return false;
+        }
+        if !self.early.iter().any(|(at, bytes)| *at == seq && bytes.len() >= payload.len()) {
+            budget.left -= payload.len();
+            self.early_bytes += payload.len();
+            self.early.push((seq, payload.to_vec()));
+        }
+        true
+    }
+
+    /// Forgets what was held and goes on at `seq`.
+    fn lost(&mut self, seq: u32, budget: &mut Budget) {
+        budget.left += self.held.len();
+        self.held.clear();
+        self.next = seq;
+        self.lossy = true;
+        self.after_gap = true;
+    }
+
+    /// Takes the bytes before the first early segment for lost, and goes on with it; true once the parser is done.
+    fn skip_gap(&mut self, budget: &mut Budget, parse: &mut impl FnMut(&[u8], Shown) -> Step) -> bool {
+        let next = self.next;
+        let Some(seq) = self.early.iter().map(|(seq, _)| *seq).min_by_key(|seq| seq.wrapping_sub(next))
+        else {
+            return false;
+        };
+        if !self.held.is_empty()
+            && parse(&self.held, Shown { after_gap: self.after_gap, last: true }) == Step::Done
+        {
+            return true;
+        }
+        self.lost(seq, budget);
+        self.drain_early(budget, parse)
+    }
+
+    fn push_now(
+        &mut self,
+        seq: u32,
+        payload: &[u8],
+        wire_len: usize,
+        budget: &mut Budget,
+        parse: &mut impl FnMut(&[u8], Shown) -> Step,
+    ) -> bool {
+        let behind = self.next.wrapping_sub(seq) as usize;
+        if behind >= wire_len {
+            return false;
+        }
+        let cut = payload.len() < wire_len;
+        let fresh = payload.get(behind..).unwrap_or(&[]);
+        if self.feed(fresh, cut, budget, parse) {
+            return true;
+        }
+        if cut {
+            self.lost(seq.wrapping_add(wire_len as u32), budget);
+        }
+        self.drain_early(budget, parse)
+    }
+
+    fn drain_early(&mut self, budget: &mut Budget, parse: &mut impl FnMut(&[u8], Shown) -> Step) -> bool {
+        while let Some(index) = self.early.iter().position(|(seq, _)| seq.wrapping_sub(self.next) as i32 <= 0)
+        {
+            let (seq, bytes) = self.early.swap_remove(index);
+            budget.left += bytes.len();
+            self.early_bytes -= bytes.len();
+            let behind = self.next.wrapping_sub(seq) as usize;
+            if let Some(fresh) = bytes.get(behind..)
+                && !fresh.is_empty()
+                && self.feed(fresh, false, budget, parse)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Shows bytes that follow on; true once the parser is done.
+    fn feed(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        budget: &mut Budget,
+        parse: &mut impl FnMut(&[u8], Shown) -> Step,
+    ) -> bool {
+        if bytes.is_empty() || self.dead {
+            return false;
+        }
+        self.next = self.next.wrapping_add(bytes.len() as u32);
+        let shown = Shown { after_gap: self.after_gap, last };
+        if self.held.is_empty() {
+            match parse(bytes, shown) {
+                Step::Done => return true,
+                Step::Took(taken) => self.hold(&bytes[taken.min(bytes.len())..], budget),
+            }
+        } else {
+            self.hold(bytes, budget);
+            if self.dead {
+                return false;
+            }
+            match parse(&self.held, shown) {
+                Step::Done => return true,
+                Step::Took(taken) => {
+                    let taken = taken.min(self.held.len());
+                    self.held.drain(..taken);
+                    budget.left += taken;
+                }
+            }
+        }
+        self.after_gap = false;
+        false
+    }
+
+    fn hold(&mut self, bytes: &[u8], budget: &mut Budget) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.held.len() + bytes.len() > MAX_HELD || bytes.len() > budget.left {
+            return self.give_up(budget);
+        }
+        budget.left -= bytes.len();
+        self.held.extend_from_slice(bytes);
+    }
+}
