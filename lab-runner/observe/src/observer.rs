@@ -55,6 +55,7 @@ pub struct Observer {
     flows: Vec<Flow>,
     open: HashMap<Key, u32, Hasher>,
     fragmented: HashMap<(Addr, Addr, u32, u8), (u16, u16), Hasher>,
+    tunnels: HashMap<(Addr, Addr, &'static str, u64), u64, Hasher>,
     names: Names,
     budget: Budget,
     weird: BTreeMap<&'static str, u64>,
@@ -90,6 +91,7 @@ impl Observer {
             flows: Vec::new(),
             open: HashMap::default(),
             fragmented: HashMap::default(),
+            tunnels: HashMap::default(),
             weird: BTreeMap::new(),
             ether_types: BTreeMap::new(),
             canaries: Vec::new(),
@@ -228,7 +230,12 @@ impl Observer {
             Some(inner) => {
                 self.flows[index].recognised(inner.app);
                 match inner.ip_at {
-                    Some(inner_at) => consulted.max(self.ip(wire, inner_at, index as u64 + 1, depth + 1)),
+                    Some(inner_at) => {
+                        let tunnel = self.tunnel(ends, inner.app, index);
+                        let mut inside = wire;
+                        inside.link.vlan = inner.vlan;
+                        consulted.max(self.ip(inside, inner_at, tunnel, depth + 1))
+                    }
                     None => data.len(),
                 }
             }
@@ -236,6 +243,12 @@ impl Observer {
             None if tunnel_possible(&ip, ports) => data.len(),
             None => consulted,
         }
+    }
+
+    /// The tunnel between two ends, named by the first flow that carried it: the two directions may differ in ports.
+    fn tunnel(&mut self, ends: Ends, app: &'static str, index: usize) -> u64 {
+        let (low, high) = (ends.src.0.min(ends.dst.0), ends.src.0.max(ends.dst.0));
+        *self.tunnels.entry((low, high, app, ends.tunnel)).or_insert(index as u64 + 1)
     }
 
     /// Reads ports; `None` where the transport's header makes no sense.

@@ -13,6 +13,8 @@ pub(crate) struct Inner {
     pub(crate) app: &'static str,
     /// Where the inner IP header begins, if it is IP.
     pub(crate) ip_at: Option<usize>,
+    /// The VLAN of an inner Ethernet frame.
+    pub(crate) vlan: Option<u16>,
 }
 
 /// Looks for a tunnel in an IP packet; `ports` are those of UDP.
@@ -21,8 +23,8 @@ pub(crate) fn inner(data: &[u8], ip: &Ip, ports: Option<(u16, u16)>) -> Option<I
         return None;
     }
     match ip.protocol {
-        4 => is_ip(data, ip.offset).then_some(Inner { app: "ipip", ip_at: Some(ip.offset) }),
-        41 => is_ip(data, ip.offset).then_some(Inner { app: "6in4", ip_at: Some(ip.offset) }),
+        4 => is_ip(data, ip.offset).then_some(Inner { app: "ipip", ip_at: Some(ip.offset), vlan: None }),
+        41 => is_ip(data, ip.offset).then_some(Inner { app: "6in4", ip_at: Some(ip.offset), vlan: None }),
         47 => gre(data, ip.offset),
         17 => match ports? {
             (4789, _) | (_, 4789) => vxlan(data, ip.offset + 8),
@@ -50,18 +52,19 @@ fn gre(data: &[u8], at: usize) -> Option<Inner> {
     if flags & 7 == 1 && flags & 0x0080 != 0 {
         body += 4;
     }
-    let ip_at = match protocol {
-        link::ETHERTYPE_IPV4 | link::ETHERTYPE_IPV6 => is_ip(data, body).then_some(body),
-        0x6558 => ethernet(data, body),
-        _ => None,
-    };
-    Some(Inner { app: "gre", ip_at })
+    Some(match protocol {
+        link::ETHERTYPE_IPV4 | link::ETHERTYPE_IPV6 => {
+            Inner { app: "gre", ip_at: is_ip(data, body).then_some(body), vlan: None }
+        }
+        0x6558 => ethernet(data, body, "gre"),
+        _ => Inner { app: "gre", ip_at: None, vlan: None },
+    })
 }
 
 /// RFC 7348 §5.
 fn vxlan(data: &[u8], at: usize) -> Option<Inner> {
     let header = data.get(at..at + 8)?;
-    (header[0] & 0x08 != 0 && header[7] == 0).then(|| Inner { app: "vxlan", ip_at: ethernet(data, at + 8) })
+    (header[0] & 0x08 != 0 && header[7] == 0).then(|| ethernet(data, at + 8, "vxlan"))
 }
 
 /// 3GPP TS 29.281 §5.1: version 1, GTP, and a T-PDU (255).
@@ -86,11 +89,11 @@ fn gtp_u(data: &[u8], at: usize) -> Option<Inner> {
             body += length;
         }
     }
-    Some(Inner { app: "gtp-u", ip_at: is_ip(data, body).then_some(body) })
+    Some(Inner { app: "gtp-u", ip_at: is_ip(data, body).then_some(body), vlan: None })
 }
 
-fn ethernet(data: &[u8], at: usize) -> Option<usize> {
+fn ethernet(data: &[u8], at: usize, app: &'static str) -> Inner {
     let mut inner = Link { network: Network::Malformed, offset: 0, vlan: None, src: None, dst: None };
     link::ethernet(data, at, &mut inner);
-    (inner.network == Network::Ip).then_some(inner.offset)
+    Inner { app, ip_at: (inner.network == Network::Ip).then_some(inner.offset), vlan: inner.vlan }
 }

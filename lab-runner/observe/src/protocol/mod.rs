@@ -33,10 +33,6 @@ impl<'a> Fields<'a> {
         Some(u16::from(self.u8()?) << 8 | u16::from(self.u8()?))
     }
 
-    pub(crate) fn u24(&mut self) -> Option<u32> {
-        Some(u32::from(self.u16()?) << 8 | u32::from(self.u8()?))
-    }
-
     pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
