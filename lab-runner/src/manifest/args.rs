@@ -11,6 +11,7 @@ use super::{Encryption, Evidence, PortRange, Purpose, Talker, Transport};
 /// one declared endpoint
 #[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a declaration, a mapping of keys to values")]
+#[schemars(rename = "Declaration")]
 pub(super) struct DeclarationArgs {
     /// its name in reports, unique in the manifest
     pub(super) id: String,

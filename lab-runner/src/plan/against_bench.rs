@@ -58,5 +58,6 @@ pub fn problems_on(plan: &Plan, bench: &BenchFile) -> Vec<Diagnostic> {
             problems.push(error(step.at, message).help(help));
         }
     }
+    problems.sort_by_key(|problem| problem.at);
     problems
 }

@@ -9,6 +9,7 @@ use super::{ImageFormat, Uuid, ValueForm, Via};
 /// flash: write a firmware image to the board and let it run
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to flash, such as `{image: watch.elf}`")]
+#[schemars(rename = "Flash")]
 pub(super) struct FlashArgs {
     /// the firmware image, from the plan's folder
     pub(super) image: String,
@@ -23,6 +24,7 @@ pub(super) struct FlashArgs {
 /// expect: wait until the console, the companion or a notification matches
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to expect, such as `{console: \"ready\", within: 5s}`")]
+#[schemars(rename = "Expect")]
 pub(super) struct ExpectArgs {
     /// what a line of the serial console has to match
     pub(super) console: Option<PatternText>,
@@ -39,6 +41,7 @@ pub(super) struct ExpectArgs {
 /// send: a line to the serial console
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to send, such as `{console: \"ver\"}`")]
+#[schemars(rename = "Send")]
 pub(super) struct SendArgs {
     /// the line; its ending is added
     pub(super) console: TemplateText,
@@ -47,6 +50,7 @@ pub(super) struct SendArgs {
 /// scan: wait until a Bluetooth device advertises
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to look for, such as `{name: My Watch, within: 10s}`")]
+#[schemars(rename = "Scan")]
 pub(super) struct ScanArgs {
     /// the whole advertised name
     pub(super) name: Option<TemplateText>,
@@ -61,6 +65,7 @@ pub(super) struct ScanArgs {
 /// how two devices make sure of each other
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "PairMethod")]
 pub(super) enum PairWord {
     JustWorks,
     Passkey,
@@ -70,6 +75,7 @@ pub(super) enum PairWord {
 /// pair: bond with the device that was scanned for
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "how to pair, such as `{method: just-works}`")]
+#[schemars(rename = "Pair")]
 pub(super) struct PairArgs {
     /// how
     pub(super) method: PairWord,
@@ -86,6 +92,7 @@ pub(super) struct PairArgs {
 /// read: a characteristic's value
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to read, such as `{characteristic: \"2A26\"}`")]
+#[schemars(rename = "Read")]
 pub(super) struct ReadArgs {
     /// which one
     pub(super) characteristic: Uuid,
@@ -101,6 +108,7 @@ pub(super) struct ReadArgs {
 /// write: a characteristic's new value, as hex or as text
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to write, such as `{characteristic: FE01, hex: \"01ff\"}`")]
+#[schemars(rename = "Write")]
 pub(super) struct WriteArgs {
     /// which one
     pub(super) characteristic: Uuid,
@@ -113,6 +121,7 @@ pub(super) struct WriteArgs {
 /// subscribe: ask for a characteristic's notifications
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "what to subscribe to, such as `{characteristic: FE02}`")]
+#[schemars(rename = "Subscribe")]
 pub(super) struct SubscribeArgs {
     /// which one
     pub(super) characteristic: Uuid,
@@ -121,6 +130,7 @@ pub(super) struct SubscribeArgs {
 /// launch, stop: an app by the name that the bench gives it
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "the app, such as `{app: companion}`")]
+#[schemars(rename = "App")]
 pub(super) struct AppArgs {
     /// the app's name in the bench file
     pub(super) app: String,
@@ -129,4 +139,5 @@ pub(super) struct AppArgs {
 /// takes nothing
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "nothing, written `{}`")]
+#[schemars(rename = "No")]
 pub(super) struct NoArgs {}

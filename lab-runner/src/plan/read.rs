@@ -168,7 +168,7 @@ fn phases<'d>(
         reading.error(entry.at(), "expected a list of phases, at least one", Some(help));
         return None;
     }
-    let mut steps = Steps { folder, roles, ids: BTreeMap::new(), defined: BTreeSet::new() };
+    let mut steps = Steps { folder, roles, ids: BTreeMap::new(), defined: BTreeSet::new(), unsure: false };
     let mut names = BTreeMap::new();
     let mut phases = Vec::new();
     for item in items {
@@ -205,10 +205,18 @@ struct Steps<'p> {
     roles: Option<&'p BTreeMap<String, Kind>>,
     ids: BTreeMap<String, u32>,
     defined: BTreeSet<String>,
+    /// A step before couldn't be read: what it captures isn't known.
+    unsure: bool,
 }
 
 impl Steps<'_> {
     fn step<'d>(&mut self, reading: &mut Reading<'d>, entry: Entry<'d>) -> Option<Step> {
+        let step = self.read(reading, entry);
+        self.unsure |= step.is_none();
+        step
+    }
+
+    fn read<'d>(&mut self, reading: &mut Reading<'d>, entry: Entry<'d>) -> Option<Step> {
         let known: Vec<&'static str> = ACTIONS.iter().map(|(action, _)| *action).chain(STEP_KEYS).collect();
         let fields = reading.fields(entry, "a step", &known)?;
         let id = reading.optional::<String>(&fields, "id");
@@ -360,7 +368,7 @@ impl Steps<'_> {
             _ => {}
         }
         for (key, name) in used {
-            if !self.defined.contains(name) {
+            if !self.unsure && !self.defined.contains(name) {
                 let at = entry.get(key).map_or(entry.at(), Entry::at);
                 let help = match nearest(name, self.defined.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `${{{near}}}`?"),

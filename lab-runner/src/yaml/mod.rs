@@ -25,7 +25,7 @@ pub use source::Source;
 /// The largest file that is read, in bytes. A manifest of 10,000 declarations has about 3 MiB.
 pub const LARGEST_FILE: u64 = 8 << 20;
 /// The most nodes that a file may have once its aliases are expanded.
-pub const MOST_NODES: usize = 400_000;
+pub const MOST_NODES: usize = 300_000;
 /// The deepest nesting, aliases expanded. The files that the lab reads need eight levels.
 pub const DEEPEST: usize = 64;
 

@@ -10,7 +10,7 @@ use serde_yaml::Value;
 
 use super::document::Entry;
 use super::tree::{Node, Shape};
-use super::{Diagnostic, Document, Position, Problems, wording};
+use super::{Diagnostic, Document, Position, Problems, nearest, wording};
 
 /// The most problems that are kept of one file: nobody reads more, and each costs a walk to its line.
 const MOST_PROBLEMS: usize = 200;
@@ -20,6 +20,8 @@ pub struct Reading<'d> {
     document: &'d Document,
     problems: Vec<Diagnostic>,
     failed: bool,
+    /// Keys that an unknown one was probably meant to be, with the place of their mapping: they aren't missing as well.
+    meant: Vec<(Position, String)>,
 }
 
 /// A mapping's parts by their known keys.
@@ -28,7 +30,7 @@ pub type Fields<'d> = BTreeMap<&'static str, Entry<'d>>;
 impl<'d> Reading<'d> {
     /// Begins.
     pub fn new(document: &'d Document) -> Reading<'d> {
-        Reading { document, problems: Vec::new(), failed: false }
+        Reading { document, problems: Vec::new(), failed: false, meant: Vec::new() }
     }
 
     /// Notes an error at a place.
@@ -101,7 +103,12 @@ impl<'d> Reading<'d> {
                 Some(name) => {
                     fields.insert(name, part);
                 }
-                None => self.unknown("key", key, part.key_at(), known),
+                None => {
+                    self.unknown("key", key, part.key_at(), known);
+                    if let Some(near) = nearest(key, known.iter().copied()) {
+                        self.meant.push((entry.at(), near.to_owned()));
+                    }
+                }
             }
         }
         Some(fields)
@@ -123,7 +130,9 @@ impl<'d> Reading<'d> {
         match fields.get(key) {
             Some(entry) => self.decode(*entry),
             None => {
-                self.error(whole.at(), format!("the key `{key}` is missing here"), None);
+                if !self.meant.iter().any(|(at, meant)| *at == whole.at() && meant == key) {
+                    self.error(whole.at(), format!("the key `{key}` is missing here"), None);
+                }
                 None
             }
         }
@@ -150,6 +159,11 @@ impl<'d> Reading<'d> {
     }
 
     fn decode_value<T: DeserializeOwned>(&mut self, entry: Entry<'d>, mut value: Value) -> Option<T> {
+        // A type that may be missing would take "nothing" for missing, and a rule with a forgotten value would be none.
+        if let Some(at) = first_null(entry) {
+            self.error(at, "nothing stands here: write a value, or remove the key", None);
+            return None;
+        }
         let mut unknown_keys = 0;
         loop {
             let error = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
@@ -159,6 +173,10 @@ impl<'d> Reading<'d> {
             };
             let path: Vec<Segment> = error.path().iter().cloned().collect();
             let worded = wording::word(&error.inner().to_string());
+            if worded.missing_key && unknown_keys > 0 {
+                // Most likely the unknown one was meant to be it.
+                return None;
+            }
             let at = place(entry, &path, worded.unknown_key.is_some());
             self.error(at, worded.message, worded.help);
             // Go on without the unknown key, so that all of them are told at once.
@@ -169,6 +187,15 @@ impl<'d> Reading<'d> {
             }
         }
     }
+}
+
+/// Where a key or an item has no value.
+fn first_null(entry: Entry<'_>) -> Option<Position> {
+    if entry.value().is_null() {
+        return Some(entry.key_at());
+    }
+    let parts = entry.mapping().map(|parts| parts.into_iter().map(|(_, part)| part).collect());
+    parts.or_else(|| entry.sequence()).into_iter().flatten().find_map(first_null)
 }
 
 /// Where a path leads: to the value, or to its key. As far as the file goes along with it.

@@ -8,6 +8,8 @@ pub(super) struct Worded {
     pub(super) help: Option<String>,
     /// The key that is not known here: its place is the key's, and the rest can be read without it.
     pub(super) unknown_key: Option<String>,
+    /// Whether a key is missing.
+    pub(super) missing_key: bool,
 }
 
 /// Puts a serde message into words.
@@ -15,20 +17,17 @@ pub(super) fn word(message: &str) -> Worded {
     if let Some(name) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
         let known: Vec<&str> = quoted(message).skip(1).collect();
         let Worded { message, help, .. } = unknown("key", name, &known);
-        return Worded { message, help, unknown_key: Some(name.to_owned()) };
+        return Worded { message, help, unknown_key: Some(name.to_owned()), missing_key: false };
     }
     if let Some(name) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split('`').next()) {
         let known: Vec<&str> = quoted(message).skip(1).collect();
         return unknown("word", name, &known);
     }
     if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        return plain(format!("the key `{name}` is missing here"), None);
+        return Worded { missing_key: true, ..plain(format!("the key `{name}` is missing here"), None) };
     }
     let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     if let Some((found, expected)) = rest.and_then(|rest| rest.rsplit_once(", expected ")) {
-        if found == "unit value" {
-            return plain(format!("expected {expected}, and nothing stands here"), None);
-        }
         let unquoted = found
             .split_once('`')
             .and_then(|(kind, rest)| Some((kind.trim(), rest.strip_suffix('`')?)))
@@ -52,7 +51,7 @@ pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> Worded {
 }
 
 fn plain(message: String, help: Option<String>) -> Worded {
-    Worded { message, help, unknown_key: None }
+    Worded { message, help, unknown_key: None, missing_key: false }
 }
 
 /// What stands between backquotes.
