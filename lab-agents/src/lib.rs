@@ -5,6 +5,8 @@
 
 #[cfg(feature = "ble")]
 pub mod ble;
+#[cfg(any(feature = "network", feature = "capture"))]
+pub mod canary;
 #[cfg(feature = "capture")]
 pub mod capture;
 #[cfg(feature = "companion")]
@@ -13,8 +15,10 @@ pub mod companion;
 pub mod console;
 #[cfg(feature = "flash")]
 pub mod flash;
-#[cfg(any(feature = "console", feature = "companion"))]
+#[cfg(any(feature = "console", feature = "companion", feature = "network"))]
 pub mod lines;
+#[cfg(any(feature = "capture", feature = "companion"))]
+pub mod namespaces;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod carrier;

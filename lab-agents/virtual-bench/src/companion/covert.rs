@@ -18,7 +18,7 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::web::IO_DEADLINE;
@@ -27,7 +27,7 @@ use super::web::IO_DEADLINE;
 const REPLY_WAIT: Duration = Duration::from_millis(300);
 
 /// What carries the channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// TLS over TCP.
@@ -41,7 +41,7 @@ pub enum Transport {
 }
 
 /// When the channel is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
     /// When the app starts, before any watch is bonded.
@@ -51,7 +51,7 @@ pub enum When {
 }
 
 /// The channel.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Covert {
     /// What carries it.

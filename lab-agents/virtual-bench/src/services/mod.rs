@@ -161,7 +161,7 @@ impl Life {
     }
 }
 
-/// Binds every service, writes one line beginning with `ready` and serves until the process is ended.
+/// Binds every service, writes the line `ready` and serves until the process is ended.
 ///
 /// # Errors
 /// If a service can't be bound, or the CA can't be made or written. Once ready, it doesn't return.
@@ -208,7 +208,7 @@ pub fn start(config: &ServicesConfig, mut ready: impl Write) -> Result<(), Servi
             }
         }
     }
-    writeln!(ready, "ready: DNS, HTTPS, NTP").and_then(|()| ready.flush()).map_err(ServicesError::Ready)
+    writeln!(ready, "ready").and_then(|()| ready.flush()).map_err(ServicesError::Ready)
 }
 
 fn udp(service: &'static str, address: IpAddr, port: u16) -> Result<UdpSocket, ServicesError> {

@@ -1,0 +1,317 @@
+//! One recording: a thread that takes packets from libpcap at a vantage point, stamps them steadily, writes them to
+//! the capture file and looks out for canaries.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use lab_protocol::{BlobRef, CanaryWay, Event, Fault, binding::VantagePoint};
+use pcap::{Active, Capture, Precision};
+
+use super::{file::CaptureFile, steady::SteadyClock};
+use crate::{Cancel, Outlet, canary, namespaces::Namespaces};
+
+/// Longest packet kept whole, in bytes: more than any link has.
+const SNAPLEN: u32 = 262_144;
+/// The kernel's buffer in bytes where the bench says nothing.
+const BUFFER: u32 = 32 << 20;
+/// How long the kernel may collect packets before it hands them over, in milliseconds. Immediate mode loses packets.
+const TIMEOUT_MS: i32 = 50;
+/// A piece of the file is sent at least this often.
+const FLUSH: Duration = Duration::from_millis(100);
+/// Counters are reported this often.
+const STATS: Duration = Duration::from_secs(1);
+/// After a stop, recording goes on until this many hand-overs in a row were empty…
+const EMPTY_AT_END: u32 = 2;
+/// …or until so much time has passed.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How often a wait looks whether it was cancelled.
+const CANCEL_POLL: Duration = Duration::from_millis(50);
+
+/// What a recording has counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counters {
+    pub(super) received: u64,
+    pub(super) dropped: u64,
+    pub(super) if_dropped: u64,
+    pub(super) written: u64,
+}
+
+/// What a recording gave.
+pub(super) struct Recorded {
+    pub(super) counters: Counters,
+    /// The file, as far as it could be written.
+    pub(super) file: Option<(String, BlobRef)>,
+    /// Why it ended early, where it did.
+    pub(super) fault: Option<Fault>,
+}
+
+/// A recording under way.
+pub(super) struct Recorder {
+    vantage: String,
+    stop: Arc<AtomicBool>,
+    canaries: Arc<Canaries>,
+    thread: JoinHandle<Recorded>,
+}
+
+#[derive(Debug, Default)]
+struct Canaries {
+    seen: Mutex<Seen>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    out: u32,
+    back: u32,
+    ended: Option<Fault>,
+}
+
+impl Canaries {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorder {
+    /// Starts recording; returns once packets are being received.
+    pub(super) fn start(
+        vantage: &str,
+        point: &VantagePoint,
+        inside: Option<Namespaces>,
+        out: &Outlet,
+    ) -> Result<Self, Fault> {
+        let (stop, canaries) = (Arc::new(AtomicBool::new(false)), Arc::new(Canaries::default()));
+        let (opened, is_open) = mpsc::channel();
+        let (name, point, outlet) = (vantage.to_owned(), point.clone(), out.clone());
+        let (stopped, told) = (Arc::clone(&stop), Arc::clone(&canaries));
+        let thread = std::thread::Builder::new()
+            .name(format!("capture {vantage}"))
+            .spawn(move || match open(&name, &point, inside) {
+                Ok((capture, file)) => {
+                    // Whoever started this waits for it.
+                    let _ = opened.send(Ok(()));
+                    let clock = SteadyClock::new(outlet.epoch());
+                    let counters = Counters::default();
+                    Recording { name, capture, file, clock, counters, out: outlet, canaries: told }
+                        .run(&stopped)
+                }
+                Err(fault) => {
+                    let _ = opened.send(Err(fault));
+                    Recorded { counters: Counters::default(), file: None, fault: None }
+                }
+            })
+            .map_err(|error| Fault::bench("capture-not-started", error.to_string()))?;
+        is_open
+            .recv()
+            .unwrap_or_else(|_| Err(Fault::bench("capture-not-started", "the capture's thread ended")))?;
+        Ok(Self { vantage: vantage.to_owned(), stop, canaries, thread })
+    }
+
+    /// Waits until that many canaries were seen in each direction.
+    pub(super) fn await_canaries(&self, count: u32, until: Instant, cancel: &Cancel) -> Result<(), Fault> {
+        let mut seen = self.canaries.lock();
+        loop {
+            if seen.out.min(seen.back) >= count {
+                return Ok(());
+            }
+            if let Some(fault) = &seen.ended {
+                return Err(fault.clone());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || cancel.is_set() {
+                let (vantage, out, back) = (&self.vantage, seen.out, seen.back);
+                return Err(Fault::doubt(
+                    "canary-missing",
+                    format!(
+                        "vantage point {vantage} does not see all traffic: of {count} canaries it saw {out} from \
+                         the phone and {back} to it"
+                    ),
+                ));
+            }
+            seen = self
+                .canaries
+                .changed
+                .wait_timeout(seen, left.min(CANCEL_POLL))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Ends the recording once what was received is written.
+    pub(super) fn finish(self) -> Recorded {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap_or_else(|_| Recorded {
+            counters: Counters::default(),
+            file: None,
+            fault: Some(Fault::bench("capture-broken", "the capture's thread panicked")),
+        })
+    }
+}
+
+fn open(
+    vantage: &str,
+    point: &VantagePoint,
+    inside: Option<Namespaces>,
+) -> Result<(Capture<Active>, CaptureFile), Fault> {
+    let interface = &point.interface;
+    let fault = |error: &dyn std::fmt::Display| {
+        Fault::bench("capture-not-started", format!("{interface} can't be captured for {vantage}: {error}"))
+            .with_help("check that the interface exists and that this user may capture on it (CAP_NET_RAW)")
+    };
+    if let Some(namespaces) = inside {
+        namespaces.enter_net().map_err(|error| fault(&error))?;
+    }
+    let buffer = i32::try_from(point.buffer.unwrap_or(BUFFER)).unwrap_or(i32::MAX);
+    let inactive = || {
+        Capture::from_device(interface.as_str()).map(|capture| {
+            capture.snaplen(SNAPLEN as i32).buffer_size(buffer).timeout(TIMEOUT_MS).promisc(true)
+        })
+    };
+    let capture = inactive()
+        .and_then(|capture| capture.precision(Precision::Nano).open())
+        // Some interfaces have no nanoseconds.
+        .or_else(|_| inactive().and_then(Capture::open))
+        .map_err(|error| fault(&error))?;
+    let file = CaptureFile::begin(vantage, interface, capture.get_datalink().0, SNAPLEN)?;
+    Ok((capture, file))
+}
+
+struct Recording {
+    name: String,
+    capture: Capture<Active>,
+    file: CaptureFile,
+    clock: SteadyClock,
+    counters: Counters,
+    out: Outlet,
+    canaries: Arc<Canaries>,
+}
+
+impl Recording {
+    fn run(mut self, stop: &AtomicBool) -> Recorded {
+        let mut fault = self.record(stop).err();
+        if let Some(fault) = &fault {
+            self.canaries.lock().ended = Some(fault.clone());
+            self.canaries.changed.notify_all();
+            self.out.event(None, Event::Fault { fault: fault.clone() });
+        }
+        self.count();
+        let Counters { received, dropped, if_dropped, .. } = self.counters;
+        let t = self.out.epoch().steady_wall_ns(self.out.now());
+        let file = match self.file.finish(t, received, dropped, if_dropped, &self.out) {
+            Ok(file) => Some(file),
+            Err(error) => {
+                fault.get_or_insert(error);
+                None
+            }
+        };
+        Recorded { counters: self.counters, file, fault }
+    }
+
+    fn record(&mut self, stop: &AtomicBool) -> Result<(), Fault> {
+        // The file's head goes out at once.
+        self.file.flush(&self.out);
+        let nanoseconds = matches!(self.precision(), Precision::Nano);
+        let (mut flushed, mut counted) = (Instant::now(), Instant::now());
+        let (mut empty, mut drained_by) = (0, None);
+        let mut fresh = false;
+        loop {
+            match self.capture.next_packet() {
+                Ok(packet) => {
+                    empty = 0;
+                    if !fresh {
+                        self.clock.refresh();
+                        fresh = true;
+                    }
+                    let header = packet.header;
+                    let fraction = u64::try_from(header.ts.tv_usec).unwrap_or(0);
+                    let stamp = u64::try_from(header.ts.tv_sec).unwrap_or(0) * 1_000_000_000
+                        + if nanoseconds { fraction } else { fraction * 1000 };
+                    let t = self.clock.steady_wall_ns(stamp);
+                    let found = canary::parse(packet.data);
+                    let frame = self.file.frame(t, packet.data, header.len)?;
+                    if let Some((_, direction)) = found {
+                        self.canary(direction, frame, t);
+                    }
+                }
+                Err(pcap::Error::TimeoutExpired) => {
+                    fresh = false;
+                    empty += 1;
+                    self.clock.refresh();
+                }
+                Err(error) => return Err(gone(&self.name, &error)),
+            }
+            let now = Instant::now();
+            if now - flushed >= FLUSH || self.file.is_long() {
+                self.file.flush(&self.out);
+                flushed = now;
+                fresh = false;
+            }
+            if now - counted >= STATS {
+                self.count();
+                self.tell_counters();
+                counted = now;
+            }
+            if stop.load(Ordering::Acquire) {
+                let by = *drained_by.get_or_insert_with(|| {
+                    empty = 0;
+                    now + DRAIN
+                });
+                if empty >= EMPTY_AT_END || now >= by {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn precision(&self) -> Precision {
+        // SAFETY: the handle is open as long as the capture lives; the call only reads from it.
+        let precision = unsafe { pcap_get_tstamp_precision(self.capture.as_ptr().cast()) };
+        if precision == 1 { Precision::Nano } else { Precision::Micro }
+    }
+
+    fn canary(&self, direction: u8, frame: u64, t: u64) {
+        let way = if direction == canary::FROM_PHONE { CanaryWay::Out } else { CanaryWay::In };
+        let since = t.saturating_sub(self.out.epoch().wall_ns);
+        let event = Event::CanarySeen { vantage: self.name.clone(), way, frame };
+        self.out.event_at(since, None, event);
+        let mut seen = self.canaries.lock();
+        match way {
+            CanaryWay::Out => seen.out = seen.out.saturating_add(1),
+            CanaryWay::In => seen.back = seen.back.saturating_add(1),
+        }
+        self.canaries.changed.notify_all();
+    }
+
+    fn count(&mut self) {
+        self.counters.written = self.file.frames();
+        // An interface that is gone counts no more; what it counted last stands.
+        if let Ok(stats) = self.capture.stats() {
+            self.counters.received = stats.received.into();
+            self.counters.dropped = stats.dropped.into();
+            self.counters.if_dropped = stats.if_dropped.into();
+        }
+    }
+
+    fn tell_counters(&self) {
+        let Counters { received, dropped, if_dropped, written } = self.counters;
+        let vantage = self.name.clone();
+        self.out.event(None, Event::CaptureStats { vantage, received, dropped, if_dropped, written });
+    }
+}
+
+fn gone(vantage: &str, error: &pcap::Error) -> Fault {
+    Fault::bench("capture-ended", format!("the capture at vantage point {vantage} broke off: {error}"))
+        .with_help("the interface may have been removed or switched off during the run")
+}
+
+unsafe extern "C" {
+    /// Whether packets come with nanoseconds (1) or microseconds (0): pcap_get_tstamp_precision(3).
+    fn pcap_get_tstamp_precision(handle: *mut std::ffi::c_void) -> std::ffi::c_int;
+}
