@@ -18,6 +18,7 @@ mod names;
 mod observer;
 mod protocol;
 pub mod record;
+mod render;
 mod state;
 mod stream;
 mod tcp;
@@ -29,3 +30,4 @@ pub use observer::{CANARY_ETHERTYPE, Consulted, Observer, Options, observe};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
 };
+pub use render::{Style, render_json, render_json_flows, render_json_summary, render_text};

@@ -461,6 +461,32 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Adds another capture's totals.
+    pub fn merge(&mut self, other: &Self) {
+        self.format = self.format.max(other.format);
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.flows += other.flows;
+        self.unparsed_bytes += other.unparsed_bytes;
+        self.drops = match (self.drops, other.drops) {
+            (Some(ours), Some(theirs)) => Some(ours.saturating_add(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.cut |= other.cut;
+        if self.cut_reason.is_none() {
+            self.cut_reason.clone_from(&other.cut_reason);
+        }
+        for (ours, theirs) in [(&mut self.ether_types, &other.ether_types), (&mut self.weird, &other.weird)] {
+            for (word, count) in theirs {
+                *ours.entry(word.clone()).or_default() += count;
+            }
+        }
+        self.unparsed_packets += other.unparsed_packets;
+        self.flows_refused += other.flows_refused;
+        self.streams_evicted += other.streams_evicted;
+        self.names_evicted += other.names_evicted;
+    }
+
     /// True where nothing is known to be missing: not cut, nothing dropped or given up.
     pub fn complete(&self) -> bool {
         !self.cut

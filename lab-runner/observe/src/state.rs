@@ -78,7 +78,7 @@ fn disagreement(asserted: &[&Name], dns: &[Name], vouched: impl Fn(&Name) -> boo
 /// Why nothing names the server: the first that applies.
 fn why(flow: &Flow) -> Reason {
     let known = &flow.evidence.known;
-    if flow.link_control || flow.server.0.is_local() {
+    if flow.link_control || flow.server.0.is_local() || is_broadcast(flow) {
         Reason::Local
     } else if flow.app == "dns" || matches!(flow.stage, Stage::Udp(Udp::Dns(_))) {
         Reason::Resolver
@@ -95,4 +95,10 @@ fn why(flow: &Flow) -> Reason {
     } else {
         Reason::NoDnsSeen
     }
+}
+
+/// A private network's own broadcast address, which only the link address gives away.
+fn is_broadcast(flow: &Flow) -> bool {
+    let to_all = flow.server_mac.is_some_and(|mac| mac.0 == [0xff; 6]);
+    to_all && matches!(flow.server.0.ip(), IpAddr::V4(ip) if ip.is_private())
 }

@@ -123,7 +123,7 @@ fn server_first(tcp: &mut Tcp, flow: &mut Flow, payload: &[u8]) {
         return;
     }
     tcp.server_looked_at = true;
-    let app = if tls::probe_server(payload) == Probe::Yes {
+    let app = if tls::probe_server(payload) == Probe::Yes || tls::is_nameless(payload) {
         "tls"
     } else if payload.starts_with(b"HTTP/1.") {
         "http"
@@ -185,6 +185,10 @@ impl Reader<'_> {
             return self.http(bytes, shown, context);
         } else if (tls == Probe::More || http == Probe::More) && !shown.last {
             return Step::Took(0);
+        }
+        if !*self.late && tls::is_nameless(bytes) {
+            self.flow.recognised("tls");
+            return Step::Done;
         }
         *self.late = true;
         *self.tries += 1;

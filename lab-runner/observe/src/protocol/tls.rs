@@ -61,6 +61,21 @@ fn probe(bytes: &[u8], handshake: u8) -> Probe {
     }
 }
 
+/// Is this a record of a session whose beginning was not seen, or the hello of SSL 2 (RFC 5246 §E.2)? Neither has names.
+pub(crate) fn is_nameless(bytes: &[u8]) -> bool {
+    match *bytes {
+        [20..=24, 3, 0..=4, high, low, ..] => {
+            // RFC 8446 §5.2: a record is 2^14 + 256 bytes at most.
+            let length = usize::from(high) << 8 | usize::from(low);
+            length > 0 && length <= (1 << 14) + 256 && (bytes[0] == 23 || length < bytes.len() + 4096)
+        }
+        [0x80, length, 1, 0 | 3, 0 | 2..=3, 0, suites, ..] => {
+            usize::from(length) + 2 == bytes.len() && suites % 3 == 0 && suites < length
+        }
+        _ => false,
+    }
+}
+
 /// Looks for a ClientHello in TLS records; with `last`, takes what there is of one.
 pub(crate) fn client_hello(bytes: &[u8], last: bool) -> Found {
     if probe_client(bytes) == Probe::No {
