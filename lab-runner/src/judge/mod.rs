@@ -3,15 +3,26 @@
 //! A pure function: it does no I/O, reads no clock and takes whatever it is given as evidence, never as truth. It is
 //! built so that nothing unseen passes: every reason for doubt makes a run inconclusive.
 
+mod admit;
+mod collect;
+mod flows;
+mod integrity;
+#[cfg(test)]
+mod tests;
 mod verdict;
+mod words;
 
 use crate::manifest::Manifest;
-use crate::observation::Attempt;
+use crate::observation::{Attempt, attribute};
 use crate::plan::Plan;
+use collect::{Collector, Draft};
+use flows::Flows;
+use integrity::Worth;
 
 pub use verdict::{
     AttemptSummary, DeclarationRef, Endpoint, FORMAT, Finding, Outcome, Protection, Status, Unused, Verdict,
 };
+pub use words::{printable, when};
 
 /// All that a verdict is made of.
 #[derive(Debug, Clone, Copy)]
@@ -24,4 +35,83 @@ pub struct JudgeInput<'a> {
     pub attempts: &'a [Attempt],
     /// How many repeats the run had to have: the plan's, or what the command line said instead.
     pub repeats: u32,
+}
+
+/// Judges a run. The same input gives the same verdict, byte for byte, in whatever order attempts and flows come.
+pub fn judge(input: &JudgeInput<'_>) -> Verdict {
+    let JudgeInput { plan, manifest, repeats, .. } = *input;
+    let mut attempts: Vec<&Attempt> = input.attempts.iter().collect();
+    attempts.sort_by_key(|attempt| attempt.number);
+    let endpoints_asserted = plan.assertions.endpoints.is_some();
+    let captures_matter = endpoints_asserted || plan.assertions.snapshot;
+
+    let mut collector = Collector::default();
+    let mut flows = Flows::new(plan, manifest);
+    let mut summaries = Vec::with_capacity(attempts.len());
+    let mut bench = None;
+    let mut whole = true;
+    for attempt in &attempts {
+        let observed = attribute(attempt);
+        let judged = flows.judge(attempt, &observed, &mut collector);
+        let worth = integrity::check(plan, attempt, &observed, captures_matter, &mut collector);
+        whole &= attempt.retried || worth == Worth::Whole;
+        summaries.push(AttemptSummary {
+            number: attempt.number,
+            repeat: attempt.repeat,
+            retried: attempt.retried,
+            fault: integrity::bench_fault(attempt),
+            flows: judged,
+        });
+        bench = bench.or(observed.bench);
+    }
+    for repeat in 1..=repeats.max(1) {
+        if !attempts.iter().any(|attempt| attempt.repeat == repeat && !attempt.retried) {
+            whole = false;
+            let title = format!("repeat {repeat} of {repeats} has no attempt that counts");
+            collector.add_for_run(Draft::new("repeat-missing", Outcome::Inconclusive, title));
+            break;
+        }
+    }
+    let unused = unused(manifest, &flows);
+    // What didn't show up proves something only where everything was seen to its end.
+    if endpoints_asserted && whole {
+        for missing in unused
+            .iter()
+            .filter(|unused| unused.required && !flows.touched.contains(unused.declaration.id.as_str()))
+        {
+            let text = printable(&missing.text);
+            let title = format!("{} is required and never showed up: {text}", missing.declaration.id);
+            let mut draft = Draft::new("required-missing", Outcome::Fail, title);
+            draft.manifest = Some(missing.declaration.place.clone());
+            collector.add_for_run(draft);
+        }
+    }
+    let findings = collector.finish(repeats);
+    Verdict {
+        format: FORMAT,
+        outcome: findings.iter().map(|finding| finding.severity).max().unwrap_or(Outcome::Pass),
+        plan: plan.name.clone(),
+        product: plan.product.clone(),
+        manifest: plan.manifest.written.clone(),
+        bench: bench.unwrap_or_else(|| "unknown".into()),
+        endpoints_asserted,
+        repeats,
+        attempts: summaries,
+        findings,
+        endpoints: flows.endpoints(repeats),
+        unused,
+    }
+}
+
+fn unused(manifest: &Manifest, flows: &Flows<'_>) -> Vec<Unused> {
+    let unused =
+        manifest.endpoints.iter().filter(|declaration| !flows.used.contains(declaration.id.as_str()));
+    unused
+        .map(|declaration| Unused {
+            declaration: flows.reference(declaration),
+            talker: declaration.talker,
+            text: declaration.text.clone(),
+            required: declaration.required,
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! `observation.jsonl`: a line a flow, with the product's own ends written as roles and times since the attempt began.
 
-use lab_observe::{Disagreement, L4, Name, Reason, State};
+use lab_observe::{Disagreement, FlowRecord, L4, Name, Reason, State};
 use serde::Serialize;
 
 use super::{AttemptObservation, AttributedFlow, Sides, Since, Talker};
@@ -64,7 +64,7 @@ fn line<'a>(flow: &'a AttributedFlow<'_>, sides: &Sides) -> Line<'a> {
         packets: record.packets,
         bytes: record.bytes,
         app: &record.app,
-        names: record.names.iter().map(|name| in_roles(name, sides)).collect(),
+        names: names_in_roles(record, sides),
         state: record.state,
         reason: record.reason,
         corroborated: record.corroborated,
@@ -83,7 +83,12 @@ fn line<'a>(flow: &'a AttributedFlow<'_>, sides: &Sides) -> Line<'a> {
     }
 }
 
-/// A name that is one of the product's own addresses (as STUN tells) is written as its role.
+/// A flow's names, the product's own addresses among them (as STUN tells) written as roles.
+pub fn names_in_roles(record: &FlowRecord, sides: &Sides) -> Vec<Name> {
+    record.names.iter().map(|name| in_roles(name, sides)).collect()
+}
+
+/// A name that is one of the product's own addresses is written as its role.
 fn in_roles(name: &Name, sides: &Sides) -> Name {
     let written = match (name.name.parse(), name.name.parse()) {
         (Ok(end), _) => Some(sides.written(end, None)),
@@ -94,8 +99,7 @@ fn in_roles(name: &Name, sides: &Sides) -> Name {
 }
 
 /// The server of a flow as people read it: address and port, or the address alone where the transport has no ports.
-pub fn render_text_endpoint(flow: &AttributedFlow<'_>, sides: &Sides) -> String {
-    let record = flow.record;
+pub fn server_in_roles(record: &FlowRecord, sides: &Sides) -> String {
     if matches!(record.l4, L4::Tcp | L4::Udp) {
         return sides.written(record.server, record.server_mac);
     }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use lab_observe::{FlowRecord, Observation};
 use lab_protocol::Entry;
 
-pub use line::{render_jsonl, render_text_endpoint};
+pub use line::{names_in_roles, render_jsonl, server_in_roles};
 pub use sides::Sides;
 pub use talker::{Confidence, Role, Talker};
 pub use timeline::{SETUP, Since, Span, StepSpan, Timeline, seconds};

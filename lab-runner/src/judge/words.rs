@@ -1,0 +1,122 @@
+//! Findings in plain English. Whatever came from outside is escaped before it gets into a sentence.
+
+use lab_observe::{FlowRecord, L4, NameKind, Reason};
+
+use super::admit::{LookUps, asserted, looked_up};
+use crate::observation::{AttributedFlow, Role, Since};
+
+/// The text with everything that a terminal or a reader could be fooled by written as an escape: control characters,
+/// and the invisible ones that reorder or hide text.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+        if character.is_control() || hidden {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// `1.2 s after pairing`, `during the launch`.
+pub fn when(since: &Since) -> String {
+    match since.seconds {
+        Some(seconds) => format!("{seconds:.1} s after {}", printable(&since.stimulus)),
+        None => format!("during {}", since.stimulus),
+    }
+}
+
+/// Who talks to whom.
+pub(super) fn who(role: Role, endpoint: &str) -> String {
+    format!("{} → {endpoint}", role.spoken())
+}
+
+/// What is spoken, and which name the client gives: `TLS without SNI`.
+pub(super) fn what(flow: &FlowRecord) -> String {
+    let transport = flow.l4.to_string().to_uppercase();
+    if flow.l4 == L4::Tcp && !flow.answered {
+        return "TCP connection attempt without an answer".into();
+    }
+    let unanswered = if flow.answered { "" } else { ", no answer" };
+    let mut names: Vec<String> = asserted(flow).map(|name| printable(&name.name)).collect();
+    names.dedup();
+    let names = names.join(", ");
+    let spoken = match flow.app.as_str() {
+        "tls" | "quic" | "dtls" if flow.guessed => {
+            format!("{transport}, perhaps {}", flow.app.to_uppercase())
+        }
+        app @ ("tls" | "quic" | "dtls") => {
+            let hidden = if flow.ech { " (encrypted name)" } else { "" };
+            match names.as_str() {
+                "" if flow.ech => format!("{} with its name encrypted", app.to_uppercase()),
+                "" => format!("{} without SNI", app.to_uppercase()),
+                names => format!("{} with SNI {names}{hidden}", app.to_uppercase()),
+            }
+        }
+        "http" if names.is_empty() => "clear-text HTTP".into(),
+        "http" => format!("clear-text HTTP for {names}"),
+        "stun" => "STUN (NAT traversal)".into(),
+        "unknown" | "" => match flow.l4 {
+            L4::Tcp | L4::Udp => format!("{transport}, unknown protocol"),
+            _ => transport,
+        },
+        app if app.eq_ignore_ascii_case(&transport) => transport,
+        app => printable(&app.to_uppercase()),
+    };
+    format!("{spoken}{unanswered}")
+}
+
+/// What is known of the server's name beside what the client asserts.
+pub(super) fn naming(flow: &FlowRecord, look_ups: LookUps) -> String {
+    let mut found: Vec<String> = looked_up(flow).map(|name| printable(&name.name)).collect();
+    found.sort();
+    found.dedup();
+    if !found.is_empty() {
+        const SHOWN: usize = 3;
+        let more = found.len().saturating_sub(SHOWN);
+        found.truncate(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return format!("address looked up as {}{more}", found.join(", "));
+    }
+    let reason = match flow.reason {
+        Some(Reason::NeverQueried) | None => "address never looked up",
+        Some(Reason::NoDnsSeen | Reason::Ech) if look_ups == LookUps::AllSeen => "address never looked up",
+        Some(Reason::NoDnsSeen) => "no look-up seen",
+        Some(Reason::BeforeCapture) => "open before the capture began",
+        Some(Reason::HiddenDns) => "look-ups hidden in encrypted DNS",
+        Some(Reason::Ech) => "name hidden by ECH, no look-up seen",
+        Some(Reason::Loss) => "its naming packets are missing",
+        Some(Reason::Local) => "an address of the local link",
+        Some(Reason::Resolver) => "a DNS resolver",
+        Some(_) => "several names live on the address",
+    };
+    reason.into()
+}
+
+/// `0.4 s after pairing`, else the phase; what every title of a flow ends with before its judgement.
+pub(super) fn moment(flow: &AttributedFlow<'_>) -> String {
+    flow.since.as_ref().map_or_else(|| format!("in phase {}", printable(&flow.phase)), when)
+}
+
+/// The names that a DNS flow asks for, each with its frame.
+pub(super) fn questions(flow: &FlowRecord) -> impl Iterator<Item = (&str, u64)> {
+    flow.names
+        .iter()
+        .filter(|name| name.kind == NameKind::DnsQuery)
+        .map(|name| (name.name.as_str(), name.frame))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_could_steer_a_terminal_or_hide_text_is_escaped() {
+        assert_eq!(printable("a\u{1b}[31mb\u{9b}c\u{202e}d\ne"), "a\\u{1b}[31mb\\u{9b}c\\u{202e}d\\u{a}e");
+        assert_eq!(printable("Bücher → app"), "Bücher → app");
+    }
+}
