@@ -1,5 +1,7 @@
 //! Bad input gets a place, a reason and advice; a hostile file is refused before it costs anything.
 
+#![allow(clippy::unwrap_used)] // a test: what can't be prepared ends it
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -281,5 +283,34 @@ fn a_hostile_file_is_refused_in_no_time() {
         assert!(shown.len() < 20_000, "{name}: {} bytes of words", shown.len());
         // Generous, for a debug build on a busy machine.
         assert!(took < Duration::from_secs(3), "{name} took {took:?}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_damage_to_a_file_makes_the_reader_panic(
+        damage in proptest::collection::vec((0usize..1_000, "[ \\PC\n\t:{}\\[\\]&*!|>'\"-]{0,4}", 0usize..6), 1..5)
+    ) {
+        for (whole, of) in [(PLAN, 0), (MANIFEST, 1)] {
+            let mut text: Vec<char> = whole.chars().collect();
+            for (at, put, cut) in &damage {
+                let at = at % text.len();
+                let end = (at + cut).min(text.len());
+                text.splice(at..end, put.chars());
+            }
+            let bytes = text.into_iter().collect::<String>().into_bytes();
+            let Ok(source) = Source::from_bytes(Path::new("plan.yaml"), bytes) else { continue };
+            let read = Document::parse(source);
+            let problems = match of {
+                0 => read.and_then(Plan::from_document).err(),
+                _ => read.and_then(Manifest::from_document).err(),
+            };
+            if let Some(problems) = problems {
+                let shown = problems.to_string();
+                assert!(shown.contains("plan.yaml"));
+            }
+        }
     }
 }

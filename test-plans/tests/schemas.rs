@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use lab_runner::bench::file::{BenchFile, Resources};
 use lab_runner::cli::schema::{SchemaOf, text};
 use lab_runner::plan::Inputs;
 use serde_json::Value;
@@ -69,4 +70,19 @@ fn every_shipped_plan_has_an_expected_exit_code() {
         .map(|file| file.strip_prefix(here).unwrap().to_owned())
         .collect();
     assert_eq!(plans, expected.keys().cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bench_described_in_json_is_the_bench_written_in_yaml() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/desk.example.yaml");
+    let (bench, warnings) = BenchFile::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(warnings, []);
+    assert_eq!(bench.resources.0.len(), 5);
+    let described = serde_json::to_string(&bench.resources).unwrap();
+    let understood: Resources = serde_json::from_str(&described).unwrap();
+    assert_eq!(understood, bench.resources);
+    // What is described in JSON keeps to the same schema as what is written by hand.
+    let whole = serde_json::json!({"format": 1, "kind": "real", "resources": understood});
+    let schema: Value = serde_json::from_str(&text(SchemaOf::Bench)).unwrap();
+    assert!(jsonschema::is_valid(&schema, &whole));
 }

@@ -35,7 +35,8 @@ pub(super) fn binding(
             to_json(&binding::Ble { adapter: ble.adapter.clone(), bus: ble.bus.clone() })
         }
         (AgentKind::Companion, Resource::Companion(companion)) => {
-            let apps = companion.apps.iter().map(|(name, app)| (name.clone(), program(app, folder))).collect();
+            let apps =
+                companion.apps.iter().map(|(name, app)| (name.clone(), program(app, folder))).collect();
             to_json(&binding::Companion { apps, attached: attached.clone() })
         }
         (AgentKind::Network, Resource::Gateway(gateway)) => to_json(&network(gateway, folder)),
@@ -43,7 +44,12 @@ pub(super) fn binding(
         (kind, resource) => {
             return Err(Fault::bench(
                 "resource-unfit",
-                format!("{:?} is a {}, which the {} agent can't use", source.role, resource.kind(), kind.word()),
+                format!(
+                    "{:?} is a {}, which the {} agent can't use",
+                    source.role,
+                    resource.kind(),
+                    kind.word()
+                ),
             ));
         }
     };
@@ -81,5 +87,8 @@ fn capture(gateway: &Gateway, attached: &binding::Attached) -> binding::Capture 
         side: Some("phone".to_owned()),
         buffer: gateway.capture.buffer,
     };
-    binding::Capture { vantages: BTreeMap::from([(PHONE_VANTAGE.to_owned(), point)]), attached: attached.clone() }
+    binding::Capture {
+        vantages: BTreeMap::from([(PHONE_VANTAGE.to_owned(), point)]),
+        attached: attached.clone(),
+    }
 }

@@ -102,6 +102,11 @@ impl<'a> LiveBench<'a> {
         }
     }
 
+    /// Says at the beginning that the bench is broken; the attempt then ends with that.
+    pub fn broken(&mut self, fault: Fault) {
+        self.lab_says(None, Event::Fault { fault });
+    }
+
     /// A way into the inbox, for whoever hears of the person's Ctrl-C or of the end of virtual hardware.
     pub fn inbox(&self) -> Sender<Incoming> {
         self.outbox.clone()
@@ -162,7 +167,8 @@ impl<'a> LiveBench<'a> {
                 } else {
                     format!("the {source} agent ended: {how}")
                 };
-                let fault = Fault::bench("agent-lost", what).with_help("its last words are in lab.log of the run");
+                let fault =
+                    Fault::bench("agent-lost", what).with_help("its last words are in lab.log of the run");
                 let own = self.pending.take_if(|pending| pending.to == source);
                 let event = match own {
                     Some(_) => Event::Failed { fault },
@@ -182,8 +188,11 @@ impl<'a> LiveBench<'a> {
                 let event = Event::Hello { version, clock };
                 self.ready.push_back(Happening { t, source: source.clone(), id: None, event });
                 if version != VERSION {
-                    let text = format!("the {source} agent speaks version {version} of the protocol, the lab {VERSION}");
-                    let fault = Fault::bench("agent-version", text).with_help("install the same version on both");
+                    let text = format!(
+                        "the {source} agent speaks version {version} of the protocol, the lab {VERSION}"
+                    );
+                    let fault =
+                        Fault::bench("agent-version", text).with_help("install the same version on both");
                     self.ready.push_back(Happening { t, source, id: None, event: Event::Fault { fault } });
                 }
             }
@@ -217,14 +226,22 @@ impl<'a> LiveBench<'a> {
         let Some(pending) = self.pending.take() else { return };
         let (t, id) = (self.now(), Some(pending.id));
         if pending.idle {
-            self.ready.push_back(Happening { t, source: pending.to, id, event: Event::Done { reply: Reply::Ok } });
+            self.ready.push_back(Happening {
+                t,
+                source: pending.to,
+                id,
+                event: Event::Done { reply: Reply::Ok },
+            });
             return;
         }
         self.dismiss(&pending.to);
         let doing = pending.progress.map_or_else(String::new, |what| format!(" while at {what}"));
         let fault = Fault::bench(
             "deadline",
-            format!("the {} agent gave no answer within {:?}{doing} and was ended", pending.to, pending.limit),
+            format!(
+                "the {} agent gave no answer within {:?}{doing} and was ended",
+                pending.to, pending.limit
+            ),
         )
         .with_help("give the step a longer `timeout:` if it needs one; else look at the hardware behind it");
         self.ready.push_back(Happening { t, source: pending.to, id, event: Event::Failed { fault } });
@@ -324,7 +341,10 @@ impl Bench for LiveBench<'_> {
                 }
             }
             Err(error) => {
-                let fault = Fault::bench("file-lost", format!("a file of the attempt could not be read back: {error}"));
+                let fault = Fault::bench(
+                    "file-lost",
+                    format!("a file of the attempt could not be read back: {error}"),
+                );
                 self.lab_says(None, Event::Fault { fault });
             }
         }

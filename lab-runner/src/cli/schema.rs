@@ -25,11 +25,13 @@ pub enum SchemaOf {
 
 /// The schema as it is printed and shipped: indented, one newline at the end.
 pub fn text(of: SchemaOf) -> String {
-    let schema = match of {
+    let mut schema = match of {
         SchemaOf::Plan => crate::plan::schema(),
         SchemaOf::Manifest => crate::manifest::schema(),
         SchemaOf::Bench => crate::bench::schema(),
     };
+    // The same bytes whatever order of keys serde_json was built for.
+    schema.sort_all_objects();
     format!("{schema:#}\n")
 }
 

@@ -16,8 +16,11 @@ use super::{
 };
 use crate::yaml::{Entry, Position, Reading};
 
+/// Makes the schema of what stands under an action's key.
+type ArgumentsSchema = fn(&mut SchemaGenerator) -> Schema;
+
 /// Every action's key with the schema of what stands under it.
-pub(super) const ACTIONS: [(&str, fn(&mut SchemaGenerator) -> Schema); 14] = [
+pub(super) const ACTIONS: [(&str, ArgumentsSchema); 14] = [
     ("flash", |schemas| schemas.subschema_for::<FlashArgs>()),
     ("reset", |schemas| schemas.subschema_for::<NoArgs>()),
     ("expect", |schemas| schemas.subschema_for::<ExpectArgs>()),

@@ -135,9 +135,16 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (shown, caret)
 }
 
+/// The most characters of a message or a piece of advice: both may quote from the file.
+const LONGEST_WORDS: usize = 400;
+
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|c| push_escaped(&mut out, c));
+    let mut out = String::new();
+    let mut chars = text.chars();
+    chars.by_ref().take(LONGEST_WORDS).for_each(|c| push_escaped(&mut out, c));
+    if chars.next().is_some() {
+        out.push('…');
+    }
     out
 }
 

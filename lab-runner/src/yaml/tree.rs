@@ -3,7 +3,6 @@
 //! This is where a hostile file ends: nodes and depth are counted with aliases expanded, in one pass and without
 //! expanding them. Duplicate keys, tags, several documents and keys that are no text are refused here too.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -227,7 +226,7 @@ impl Builder<'_> {
     }
 
     /// Takes a scalar as the open mapping's next key, if that is what comes next.
-    fn take_key(&mut self, at: Position, text: &Cow<'_, str>) -> Result<bool, Diagnostic> {
+    fn take_key(&mut self, at: Position, text: &str) -> Result<bool, Diagnostic> {
         let Some(Open { parts: Parts::Mapping { keys, pending: pending @ None, fields }, .. }) =
             self.open.last_mut()
         else {
@@ -235,7 +234,7 @@ impl Builder<'_> {
         };
         *pending = Some((text.to_string(), at));
         if !keys.insert(text.to_string()) {
-            let first = fields.iter().find(|field| field.key == **text).map(|field| field.key_at.line);
+            let first = fields.iter().find(|field| field.key == text).map(|field| field.key_at.line);
             let message = format!("the key `{text}` stands here twice");
             let help = first.map(|line| format!("the first is in line {line}; keep one of them"));
             let problem = self.error(at, message).maybe_help(help);
@@ -277,9 +276,12 @@ fn position(line: usize, column: usize) -> Position {
 
 /// Advice for the slips that everybody makes.
 fn syntax_help(source: &Source, at: Position) -> Option<String> {
-    let lines = || source.text.lines().skip(at.line.saturating_sub(2) as usize).take(2);
+    let lines = || source.text.lines().skip(at.line.saturating_sub(2) as usize).take(3);
     if lines().any(|line| line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t')) {
         return Some("indent with spaces: YAML allows no tab there".to_owned());
+    }
+    if lines().any(|line| line.contains("${")) {
+        return Some("put a value with `${` in it in quotes, such as \"${passkey}\"".to_owned());
     }
     if lines().any(|line| line.contains("\"") && line.contains('\\')) {
         return Some(
