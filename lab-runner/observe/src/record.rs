@@ -113,10 +113,11 @@ impl FlowRecord {
         if self.state != State::Named {
             return None;
         }
-        let asserted = self.names.iter().find(|name| name.kind.is_asserted());
-        asserted
-            .or_else(|| self.names.iter().find(|name| name.kind == NameKind::Dns))
-            .map(|name| name.name.as_str())
+        let told = |name: &&Name| name.kind.is_asserted() && name.kind != NameKind::EchOuter;
+        let own = self.server.ip();
+        let mut asserted = self.names.iter().filter(told).filter(|name| name.name.parse() != Ok(own));
+        let best = asserted.next().or_else(|| self.names.iter().find(|name| name.kind == NameKind::Dns));
+        best.map(|name| name.name.as_str())
     }
 }
 

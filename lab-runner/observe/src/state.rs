@@ -30,21 +30,19 @@ pub(crate) fn decide(flow: &Flow) -> Decision {
     let server = flow.server.0.ip();
     // The server's own address, written where a name belongs, names nothing.
     let is_own_address = |name: &Name| name.name.parse::<IpAddr>() == Ok(server);
-    let asserted: Vec<&Name> =
-        flow.evidence.names.iter().filter(|name| name.kind.is_asserted() && !is_own_address(name)).collect();
+    // Neither does an outer name, which is there to mislead.
+    let tells =
+        |name: &&Name| name.kind.is_asserted() && name.kind != NameKind::EchOuter && !is_own_address(name);
+    let asserted: Vec<&Name> = flow.evidence.names.iter().filter(tells).collect();
     let vouched =
         |name: &Name| dns.iter().any(|answer| answer.name == name.name || answer.chain.contains(&name.name));
     let disagreement = disagreement(&asserted, &dns, vouched);
     let all_vouched = asserted.iter().all(|name| vouched(name));
 
-    // An outer name is made to mislead: alone, it names nothing.
-    let inner = asserted.iter().any(|name| name.kind != NameKind::EchOuter || vouched(name));
     let mut distinct: Vec<&str> = dns.iter().map(|answer| answer.name.as_str()).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let (state, reason, corroborated) = if inner {
-        (State::Named, None, all_vouched)
-    } else if distinct.len() == 1 {
+    let (state, reason, corroborated) = if !asserted.is_empty() || distinct.len() == 1 {
         (State::Named, None, all_vouched)
     } else if distinct.len() > 1 {
         (State::Ambiguous, Some(Reason::SeveralNames), false)
@@ -58,7 +56,7 @@ fn disagreement(asserted: &[&Name], dns: &[Name], vouched: impl Fn(&Name) -> boo
     let mut found = Vec::new();
     let host = |name: &Name| matches!(name.kind, NameKind::HttpHost | NameKind::HttpAuthority);
     for name in asserted {
-        if !dns.is_empty() && !vouched(name) && name.kind != NameKind::EchOuter {
+        if !dns.is_empty() && !vouched(name) {
             found.push(if host(name) { Disagreement::HostDns } else { Disagreement::SniDns });
         }
     }

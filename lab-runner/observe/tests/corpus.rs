@@ -2,6 +2,7 @@
 //!
 //! The corpus is no part of the repository: `LAB_CORPUS` names its folder, or it lies in `../shared/corpus` beside the
 //! workspace. Without it these tests say that they were skipped.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

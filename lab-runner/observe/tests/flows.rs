@@ -275,3 +275,16 @@ fn flows_beyond_the_bound_are_counted_and_make_the_summary_incomplete() {
     assert_eq!((seen.flows.len(), seen.summary.flows_refused), (4, 6));
     assert!(!seen.summary.complete());
 }
+
+#[test]
+fn an_outer_name_of_an_encrypted_hello_names_nothing() {
+    let mut wire = Wire::new();
+    looks_up(&mut wire, "api.nucleus-u8.example", "198.51.100.20");
+    let hello = packets::client_hello_with(Some("cover.example"), &[], &[(0xfe0d, &[0, 1, 2, 3])]);
+    wire.tcp_opens(PHONE, API, &[&hello]);
+    wire.tcp_opens(PHONE, FOREIGN, &[&hello]);
+    let seen = wire.observe();
+    assert_eq!(seen.flows[1].best_name(), Some("api.nucleus-u8.example"));
+    assert_eq!((seen.flows[2].state, seen.flows[2].reason), (State::Unresolved, Some(Reason::Ech)));
+    assert_eq!(seen.flows[2].names_of(NameKind::EchOuter).collect::<Vec<_>>(), ["cover.example"]);
+}

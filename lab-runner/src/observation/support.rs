@@ -230,6 +230,7 @@ pub(crate) fn flow(ms: u64, l4: L4, server: &str, app: &str) -> FlowRecord {
         disagreement: Vec::new(),
         guessed: false,
         interface: 0,
+        tunnel: None,
     }
 }
 

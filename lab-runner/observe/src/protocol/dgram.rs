@@ -55,7 +55,9 @@ fn ntp(bytes: &[u8]) -> bool {
     let Some(&first) = bytes.first() else { return false };
     let (version, mode) = (first >> 3 & 7, first & 7);
     match mode {
-        1..=5 => (1..=4).contains(&version) && bytes.len() >= 48 && bytes.len() % 4 == 0 && bytes[1] <= 16,
+        1..=5 => {
+            (1..=4).contains(&version) && bytes.len() >= 48 && bytes.len().is_multiple_of(4) && bytes[1] <= 16
+        }
         // Control (RFC 9327 §2) and private messages.
         6 | 7 => (1..=4).contains(&version) && bytes.len() >= 8,
         _ => false,
@@ -68,7 +70,7 @@ fn stun(bytes: &[u8]) -> Option<Told> {
     let kind = fields.u16()?;
     let length = usize::from(fields.u16()?);
     let cookie = fields.take(4)?;
-    if kind & 0xc000 != 0 || length % 4 != 0 || cookie != [0x21, 0x12, 0xa4, 0x42] {
+    if kind & 0xc000 != 0 || !length.is_multiple_of(4) || cookie != [0x21, 0x12, 0xa4, 0x42] {
         return None;
     }
     let transaction: [u8; 12] = fields.take(12)?.try_into().ok()?;

@@ -70,7 +70,7 @@ pub(crate) fn is_nameless(bytes: &[u8]) -> bool {
             length > 0 && length <= (1 << 14) + 256 && (bytes[0] == 23 || length < bytes.len() + 4096)
         }
         [0x80, length, 1, 0 | 3, 0 | 2..=3, 0, suites, ..] => {
-            usize::from(length) + 2 == bytes.len() && suites % 3 == 0 && suites < length
+            usize::from(length) + 2 == bytes.len() && suites.is_multiple_of(3) && suites < length
         }
         _ => false,
     }

@@ -1,10 +1,14 @@
 //! Frames for tests, as a phone and its router would send them.
+#![allow(clippy::unwrap_used, dead_code, reason = "tests may panic, and each uses a part")]
 
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{Ethernet2Header, IpHeaders, IpNumber, PacketBuilder, PacketBuilderStep};
 use lab_observe::{Frame, Observation, Observer, Options};
 
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const ACK: u8 = 16;
 const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x0a];
 const ROUTER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x01];
 
@@ -50,16 +54,16 @@ impl Wire {
         self.frames.push(frame);
     }
 
-    fn tcp(&mut self, src: &str, dst: &str, seq: u32, syn: bool, ack: bool, fin: bool, payload: &[u8]) {
+    fn tcp(&mut self, src: &str, dst: &str, seq: u32, flags: u8, payload: &[u8]) {
         let (src, dst): (SocketAddr, SocketAddr) = (src.parse().unwrap(), dst.parse().unwrap());
         let mut builder = self.network(src.ip(), dst.ip(), 64).tcp(src.port(), dst.port(), seq, 65000);
-        if syn {
+        if flags & SYN != 0 {
             builder = builder.syn();
         }
-        if ack {
+        if flags & ACK != 0 {
             builder = builder.ack(1);
         }
-        if fin {
+        if flags & FIN != 0 {
             builder = builder.fin();
         }
         let mut frame = Vec::new();
@@ -71,14 +75,14 @@ impl Wire {
     pub(crate) fn tcp_handshake(&mut self, client: &str, server: &str) -> u32 {
         self.seq += 100_000;
         let isn = self.seq;
-        self.tcp(client, server, isn, true, false, false, &[]);
-        self.tcp(server, client, 5000, true, true, false, &[]);
-        self.tcp(client, server, isn + 1, false, true, false, &[]);
+        self.tcp(client, server, isn, SYN, &[]);
+        self.tcp(server, client, 5000, SYN | ACK, &[]);
+        self.tcp(client, server, isn + 1, ACK, &[]);
         isn + 1
     }
 
     pub(crate) fn tcp_segment(&mut self, src: &str, dst: &str, seq: u32, payload: &[u8]) {
-        self.tcp(src, dst, seq, false, true, false, payload);
+        self.tcp(src, dst, seq, ACK, payload);
     }
 
     /// A handshake, and the client's segments in order.
@@ -91,8 +95,8 @@ impl Wire {
     }
 
     pub(crate) fn tcp_close(&mut self, client: &str, server: &str) {
-        self.tcp(client, server, self.seq + 50_000, false, true, true, &[]);
-        self.tcp(server, client, 6000, false, true, true, &[]);
+        self.tcp(client, server, self.seq + 50_000, FIN | ACK, &[]);
+        self.tcp(server, client, 6000, FIN | ACK, &[]);
     }
 
     pub(crate) fn observe(&self) -> Observation {
@@ -122,6 +126,11 @@ impl Wire {
 
 /// A ClientHello in one record.
 pub(crate) fn client_hello(sni: Option<&str>, alpn: &[&str]) -> Vec<u8> {
+    client_hello_with(sni, alpn, &[])
+}
+
+/// A ClientHello with further extensions.
+pub(crate) fn client_hello_with(sni: Option<&str>, alpn: &[&str], more: &[(u16, &[u8])]) -> Vec<u8> {
     let mut extensions = Vec::new();
     let mut extension = |kind: u16, body: &[u8]| {
         extensions.extend(kind.to_be_bytes());
@@ -140,6 +149,9 @@ pub(crate) fn client_hello(sni: Option<&str>, alpn: &[&str]) -> Vec<u8> {
         let list: Vec<u8> =
             alpn.iter().flat_map(|word| [&[word.len() as u8][..], word.as_bytes()].concat()).collect();
         extension(16, &[&(list.len() as u16).to_be_bytes()[..], &list].concat());
+    }
+    for (kind, body) in more {
+        extension(*kind, body);
     }
     let mut body = vec![3, 3];
     body.extend([7; 32]);

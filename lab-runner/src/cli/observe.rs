@@ -1,0 +1,147 @@
+//! `lab observe CAPTURE…`: the flows of captures, and who is at the other end of each.
+
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use lab_observe::{Observation, Options, Style, Summary};
+
+/// Show the flows in captures, and the names of their endpoints with the evidence for them
+#[derive(Debug, Args)]
+pub struct ObserveArgs {
+    /// pcap or pcapng files; - is stdin
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// A table for people, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How flows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object a flow, and a last line with the summary
+    Json,
+    /// A table
+    Text,
+}
+
+/// What `observe` answers with when a capture can't be read.
+const UNREADABLE: u8 = 2;
+/// What it answers with when a capture is cut, or lacks packets.
+const INCOMPLETE: u8 = 3;
+
+/// Observes the captures: flows to stdout, what is wrong with a capture to stderr. Answers with the exit code.
+pub fn run(args: &ObserveArgs) -> u8 {
+    let stdout = io::stdout();
+    let style =
+        match stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
+            true => Style::Colour,
+            false => Style::Plain,
+        };
+    let mut out = BufWriter::new(stdout.lock());
+    let written = observe(args, style, &mut out, &mut io::stderr().lock());
+    match written.and_then(|code| out.flush().map(|()| code)) {
+        Ok(code) => code,
+        // Whoever read has seen enough: `lab observe … | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: the flows can't be written: {error}");
+            UNREADABLE
+        }
+    }
+}
+
+fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
+    let mut total: Option<Summary> = None;
+    let mut code = 0;
+    for capture in &args.captures {
+        let name = capture.display().to_string();
+        let observation = match read(capture) {
+            Ok(observation) => observation,
+            Err(reason) => {
+                // Nobody is left to tell when stderr is closed; the exit code says it all the same.
+                let _ = writeln!(err, "error: {name}: {reason}");
+                code = UNREADABLE;
+                continue;
+            }
+        };
+        match args.format {
+            Format::Json => lab_observe::render_json_flows(&observation, &name, out)?,
+            Format::Text => lab_observe::render_text(&observation, &name, style, out)?,
+        }
+        if let Some(reason) = incomplete(&observation.summary) {
+            let _ = writeln!(err, "warning: {name}: {reason}; what was captured is shown");
+            // That a capture can't be read at all is the graver news.
+            if code == 0 {
+                code = INCOMPLETE;
+            }
+        }
+        match &mut total {
+            Some(total) => total.merge(&observation.summary),
+            None => total = Some(observation.summary),
+        }
+    }
+    if let (Format::Json, Some(total)) = (args.format, &total) {
+        lab_observe::render_json_summary(total, out)?;
+    }
+    Ok(code)
+}
+
+fn read(capture: &Path) -> Result<Observation, String> {
+    let bytes = if capture == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(capture)
+    };
+    let bytes = bytes.map_err(|error| error.to_string())?;
+    lab_observe::observe(&bytes, Options::default()).map_err(|error| error.to_string())
+}
+
+fn incomplete(summary: &Summary) -> Option<String> {
+    if let Some(reason) = &summary.cut_reason {
+        return Some(reason.clone());
+    }
+    if let Some(drops) = summary.drops.filter(|drops| *drops > 0) {
+        return Some(format!("{drops} packets were dropped while it was captured"));
+    }
+    (!summary.complete()).then(|| "it has more flows, names or unordered bytes than are kept".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[u8] =
+        &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+
+    fn observed(files: &[&[u8]]) -> (u8, String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut captures = Vec::new();
+        for (number, bytes) in files.iter().enumerate() {
+            captures.push(folder.path().join(format!("{number}.pcap")));
+            std::fs::write(&captures[number], bytes).unwrap();
+        }
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let args = ObserveArgs { captures, format: Format::Json };
+        let code = observe(&args, Style::Plain, &mut out, &mut err).unwrap();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn a_cut_capture_is_shown_and_answers_3() {
+        let (code, out, err) = observed(&[&[HEADER, &[1, 2, 3]].concat()]);
+        assert_eq!(code, 3);
+        assert!(out.starts_with(r#"{"summary":{"format":1,"packets":0"#), "{out}");
+        assert!(err.contains("cut inside of a record header at byte 24"), "{err}");
+    }
+
+    #[test]
+    fn what_is_no_capture_answers_2_and_the_others_are_shown_all_the_same() {
+        let (code, out, err) = observed(&[b"hello, capture", HEADER]);
+        assert_eq!(code, 2);
+        assert_eq!(out.lines().count(), 1);
+        assert!(err.contains("68 65 6c 6c"), "{err}");
+    }
+}
