@@ -1,8 +1,10 @@
 //! The runner.
 pub mod bench;
 pub mod cli;
+pub mod engine;
 pub mod judge;
 pub mod manifest;
 pub mod observation;
 pub mod plan;
+pub mod record;
 pub mod yaml;

@@ -1,3 +1,66 @@
 //! The command line: one module a command. Each parses its own arguments and answers with an exit code.
+
+#[cfg(feature = "hardware")]
+pub mod agent;
 pub mod check;
+pub mod logging;
+pub mod progress;
 pub mod schema;
+#[cfg(feature = "hardware")]
+pub mod virtual_bench;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+/// What went in is wrong: a file, an option, a recording that doesn't fit.
+pub const INVALID: u8 = 2;
+/// The person stopped it, as a shell tells a process that SIGINT ended.
+pub const INTERRUPTED: u8 = 130;
+
+/// A reproducible hardware-in-the-loop test lab: what does a watch's companion app talk to, and was it declared?
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 pass · 1 fail · 2 invalid input · 3 inconclusive · 4 bench fault · 5 snapshot new or \
+changed · 130 interrupted")]
+pub struct Cli {
+    /// Log more to stderr (-v, -vv, -vvv); LAB_LOG takes tracing's own words, such as lab_runner=debug
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check plans, manifests and bench files without running anything
+    Check(check::CheckArgs),
+    /// Print the JSON Schema of a file type
+    Schema(schema::SchemaArgs),
+    /// Virtual hardware: board, watch, companion and services
+    #[cfg(feature = "hardware")]
+    VirtualBench(virtual_bench::VirtualBenchArgs),
+    /// Serve one agent (the lab starts this itself)
+    #[cfg(feature = "hardware")]
+    #[command(hide = true)]
+    Agent(agent::AgentArgs),
+}
+
+/// Carries out the command line.
+pub fn main() -> ExitCode {
+    let Cli { verbose, command } = Cli::parse();
+    #[cfg(feature = "hardware")]
+    let verbose = if matches!(command, Command::Agent(_) | Command::VirtualBench(_)) { verbose.max(1) } else { verbose };
+    logging::init(verbose);
+    let code = match command {
+        Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        #[cfg(feature = "hardware")]
+        Command::VirtualBench(args) => virtual_bench::run(args),
+        #[cfg(feature = "hardware")]
+        Command::Agent(args) => return agent::run(&args),
+    };
+    ExitCode::from(code)
+}

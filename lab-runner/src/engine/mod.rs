@@ -10,6 +10,12 @@ mod images;
 pub use attempt::{Attempt, End, Options};
 pub use images::{Image, ImageError, Images};
 
+/// Whether a step of the plan has this id or label.
+pub fn has_step(plan: &crate::plan::Plan, name: &str) -> bool {
+    let mut steps = plan.phases.iter().flat_map(|phase| &phase.steps);
+    steps.any(|step| step.id.as_deref() == Some(name) || action::label(step) == name)
+}
+
 use lab_protocol::{Command, Entry, Event, Source};
 
 /// What the engine drives: a live bench, or a recorded one.

@@ -37,6 +37,12 @@ pub struct RunMeta {
     /// The firmware images.
     #[serde(default)]
     pub images: Vec<FileMeta>,
+    /// How often it had to run, where the command line said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_option: Option<u32>,
+    /// The step after which it had to end, where the command line said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// Every attempt, in order.
     pub attempts: Vec<AttemptMeta>,
     /// The verdict in a word; absent while the run is under way, and so in one that was killed.

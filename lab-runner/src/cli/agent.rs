@@ -1,0 +1,54 @@
+//! `lab agent KIND`: serves one agent on a file descriptor. The lab starts itself again like this; nobody types it.
+
+use std::os::fd::FromRawFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use clap::Args;
+use lab_agents::carrier::PROTOCOL_FD;
+use lab_agents::{Start, serve};
+use lab_protocol::AgentKind;
+
+/// Serve one agent on file descriptor 3 (the lab starts this itself)
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    /// flash, console, ble, companion, network, capture; or network-holder, which holds the namespaces
+    pub kind: String,
+}
+
+/// Serves until the line ends.
+pub fn run(args: &AgentArgs) -> ExitCode {
+    if args.kind == "network-holder" {
+        return lab_agents::network::holder::main();
+    }
+    // SAFETY: fcntl on any number is harmless; it tells whether the descriptor is open.
+    if unsafe { nix::libc::fcntl(PROTOCOL_FD, nix::libc::F_GETFD) } < 0 {
+        eprintln!("lab agent: nothing is open on file descriptor {PROTOCOL_FD}: the lab starts agents itself");
+        return ExitCode::from(2);
+    }
+    // SAFETY: the descriptor is open, and it was given to this process for this alone; nothing else here uses it.
+    let stream = unsafe { UnixStream::from_raw_fd(PROTOCOL_FD) };
+    let start: Start = match AgentKind::from_word(&args.kind) {
+        Some(AgentKind::Flash) => lab_agents::flash::start,
+        Some(AgentKind::Console) => lab_agents::console::start,
+        Some(AgentKind::Ble) => lab_agents::ble::start,
+        Some(AgentKind::Companion) => lab_agents::companion::start,
+        Some(AgentKind::Network) => lab_agents::network::start,
+        Some(AgentKind::Capture) => lab_agents::capture::start,
+        Some(AgentKind::Lab) | None => {
+            eprintln!("lab agent: there is no agent {:?}", args.kind);
+            return ExitCode::from(2);
+        }
+    };
+    let served = stream.try_clone().and_then(|writing| {
+        // The engine is gone, and with it the reason to be here: what the agent holds dies with this process.
+        serve(stream, Box::new(writing), start, || std::process::exit(0))
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(agent = %args.kind, %error, "the agent ended");
+            ExitCode::FAILURE
+        }
+    }
+}
