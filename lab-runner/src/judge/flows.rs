@@ -163,7 +163,7 @@ impl<'m> Flows<'m> {
                 (rule, Outcome::Fail, said, Some(*declaration))
             }
             Ruling::Pretended(declaration) => {
-                let said = "it claims a declared name, but no look-up ever gave this address for it";
+                let said = "a declared name, but no look-up gave this address for it";
                 ("uncorroborated-name", Outcome::Fail, said.to_owned(), Some(*declaration))
             }
             Ruling::Undeclared(_) if flow.talker.role == Role::Services => {
