@@ -2,6 +2,7 @@
 //! the capture file and looks out for canaries.
 
 use std::{
+    os::fd::AsFd,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use lab_protocol::{BlobRef, CanaryWay, Event, Fault, binding::VantagePoint};
+use nix::poll::{PollFd, PollFlags, poll};
 use pcap::{Active, Capture, Precision};
 
 use super::{file::CaptureFile, steady::SteadyClock};
@@ -178,6 +180,7 @@ fn open(
         .and_then(|capture| capture.precision(Precision::Nano).open())
         // Some interfaces have no nanoseconds.
         .or_else(|_| inactive().and_then(Capture::open))
+        .and_then(Capture::setnonblock)
         .map_err(|error| fault(&error))?;
     let file = CaptureFile::begin(vantage, interface, capture.get_datalink().0, SNAPLEN)?;
     Ok((capture, file))
@@ -242,7 +245,7 @@ impl Recording {
                 }
                 Err(pcap::Error::TimeoutExpired) => {
                     fresh = false;
-                    empty += 1;
+                    empty += u32::from(!self.wait()?);
                     self.clock.refresh();
                 }
                 Err(error) => return Err(gone(&self.name, &error)),
@@ -267,6 +270,17 @@ impl Recording {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// Waits for packets, at most as long as the kernel collects them; false where none came. Waited for here since
+    /// libpcap, with this kind of buffer, would wait without end for the first packet.
+    fn wait(&self) -> Result<bool, Fault> {
+        let mut watched = [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut watched, TIMEOUT_MS.unsigned_abs() as u16) {
+            Ok(ready) => Ok(ready > 0),
+            Err(nix::Error::EINTR) => Ok(true),
+            Err(error) => Err(Fault::bench("capture-ended", format!("poll: {error}"))),
         }
     }
 

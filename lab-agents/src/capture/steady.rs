@@ -7,6 +7,11 @@ use crate::mono_ns;
 
 /// What two readings of the distance between the clocks may differ by before it counts as a step, in nanoseconds.
 const STEP: i64 = 1_000_000;
+/// Smaller differences than this are the reading's own inaccuracy and leave the distance as it is, in nanoseconds; a
+/// clock that is slewed (at most 500 ppm, adjtimex(2)) is followed in steps of this size.
+const NOISE: i64 = 100_000;
+/// How often the clocks are read for the tightest of the readings.
+const TRIES: u32 = 8;
 
 /// Turns stamps of the wall clock into the attempt's steady time.
 #[derive(Debug)]
@@ -24,14 +29,15 @@ pub(super) struct SteadyClock {
 
 impl SteadyClock {
     pub(super) fn new(epoch: Epoch) -> Self {
-        let (mono, distance) = read();
+        let Reading { mono, distance, .. } = read();
         Self { epoch, distance, before_step: None, previous: mono, last: mono }
     }
 
     /// Reads both clocks anew; to be called before each batch of packets is converted.
     pub(super) fn refresh(&mut self) {
-        let (mono, distance) = read();
-        self.observe(mono, distance);
+        let Reading { mono, distance, doubt } = read();
+        let changed = (distance - self.distance).unsigned_abs() > NOISE.unsigned_abs() + doubt;
+        self.observe(mono, if changed { distance } else { self.distance });
     }
 
     fn observe(&mut self, mono: u64, distance: i64) {
@@ -64,13 +70,36 @@ impl SteadyClock {
     }
 }
 
-/// Monotonic time, and the wall clock's distance from it, in nanoseconds.
-fn read() -> (u64, i64) {
-    let before = mono_ns();
-    let wall = wall_ns();
-    let after = mono_ns();
-    let mono = before + (after - before) / 2;
-    (after, wall.wrapping_sub(mono).cast_signed())
+/// Both clocks, read as one.
+struct Reading {
+    /// Monotonic time.
+    mono: u64,
+    /// The wall clock's distance from it.
+    distance: i64,
+    /// By how much the distance may be wrong.
+    doubt: u64,
+}
+
+/// Reads the wall clock between two readings of the monotonic one, and keeps the tightest: on a busy machine we may be
+/// put aside for milliseconds in between.
+fn read() -> Reading {
+    let once = || {
+        let before = mono_ns();
+        let wall = wall_ns();
+        let after = mono_ns();
+        let doubt = after.saturating_sub(before) / 2;
+        let distance = wall.wrapping_sub(before + doubt).cast_signed();
+        Reading { mono: after, distance, doubt }
+    };
+    let mut best = once();
+    for _ in 1..TRIES {
+        if best.doubt < 1000 {
+            break;
+        }
+        let next = once();
+        best = Reading { mono: next.mono, ..if next.doubt < best.doubt { next } else { best } };
+    }
+    best
 }
 
 #[cfg(test)]
