@@ -103,6 +103,9 @@ pub enum RadioError {
         /// The daemon's own words.
         said: String,
     },
+    /// The bus accepts connections but doesn't answer.
+    #[error("the private message bus does not answer; see bus.log in the bench's directory")]
+    BusSilent,
     /// The bus ended under the radio.
     #[error("the private message bus ended")]
     BusLost,

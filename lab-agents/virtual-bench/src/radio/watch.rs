@@ -366,7 +366,11 @@ fn printable(text: &str, max: usize) -> Option<&str> {
 }
 
 fn hex_bytes(text: &str) -> Option<Vec<u8>> {
-    if text.is_empty() || text.len() % 2 != 0 || text.len() > 2 * gatt::MAX_VALUE || !text.is_ascii() {
+    if text.is_empty()
+        || !text.len().is_multiple_of(2)
+        || text.len() > 2 * gatt::MAX_VALUE
+        || !text.is_ascii()
+    {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()

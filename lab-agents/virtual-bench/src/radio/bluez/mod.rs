@@ -20,7 +20,7 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use zbus::connection;
-use zbus::fdo::{DBusProxy, ObjectManager};
+use zbus::fdo::{DBusProxy, NameOwnerChangedStream, ObjectManager};
 
 use super::{RadioConfig, RadioError};
 use crate::uart::RadioLine;
@@ -30,6 +30,8 @@ use stack::Stack;
 
 pub(super) use bus::Bus;
 
+/// How long the bus may take to let the service on.
+const SETUP_DEADLINE: Duration = Duration::from_secs(5);
 /// How often the watch advertises.
 const ADVERTISING_INTERVAL: Duration = Duration::from_millis(50);
 /// How many intervals pass between changes of the signal strength.
@@ -44,14 +46,8 @@ pub(super) async fn serve(
     stop: oneshot::Receiver<()>,
     ready: impl FnOnce(),
 ) -> Result<(), RadioError> {
-    let connection = connection::Builder::address(address)?.build().await?;
-    let stack = Arc::new(Stack::new(config, connection.clone(), to_firmware));
-    let server = connection.object_server();
-    server.at("/", ObjectManager).await?;
-    server.at("/org/bluez", AgentManager { stack: Arc::clone(&stack) }).await?;
-    server.at(stack.config.adapter_path(), Adapter { stack: Arc::clone(&stack) }).await?;
-    let mut leaving = DBusProxy::new(&connection).await?.receive_name_owner_changed().await?;
-    connection.request_name("org.bluez").await?;
+    let setting_up = tokio::time::timeout(SETUP_DEADLINE, set_up(config, address, to_firmware));
+    let (stack, mut leaving) = setting_up.await.map_err(|_| RadioError::BusSilent)??;
     ready();
 
     let mut interval = tokio::time::interval(ADVERTISING_INTERVAL);
@@ -84,4 +80,21 @@ pub(super) async fn serve(
             }
         }
     }
+}
+
+/// Puts the objects that are always there on the bus, then takes the name that clients wait for.
+async fn set_up(
+    config: RadioConfig,
+    address: &str,
+    to_firmware: std_mpsc::Sender<String>,
+) -> Result<(Arc<Stack>, NameOwnerChangedStream), RadioError> {
+    let connection = connection::Builder::address(address)?.build().await?;
+    let stack = Arc::new(Stack::new(config, connection.clone(), to_firmware));
+    let server = connection.object_server();
+    server.at("/", ObjectManager).await?;
+    server.at("/org/bluez", AgentManager { stack: Arc::clone(&stack) }).await?;
+    server.at(stack.config.adapter_path(), Adapter { stack: Arc::clone(&stack) }).await?;
+    let leaving = DBusProxy::new(&connection).await?.receive_name_owner_changed().await?;
+    connection.request_name("org.bluez").await?;
+    Ok((stack, leaving))
 }
