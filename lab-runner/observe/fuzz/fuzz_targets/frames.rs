@@ -1,0 +1,29 @@
+//! Frames of any bytes on any link; and again cut to what was consulted, which must tell the same.
+#![no_main]
+
+use lab_observe::{Frame, Observer, Options};
+use libfuzzer_sys::fuzz_target;
+
+const LINKS: [u16; 8] = [1, 1, 101, 0, 113, 276, 9, 104];
+
+fuzz_target!(|bytes: &[u8]| {
+    let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16 };
+    let (mut whole, mut again) = (Observer::new(options.clone()), Observer::new(options));
+    let mut rest = bytes;
+    // Each frame: its link, its length (two bytes), its bytes.
+    while let [link, high, low, tail @ ..] = rest {
+        let length = (usize::from(*high) << 8 | usize::from(*low)).min(tail.len());
+        let (data, next) = tail.split_at(length);
+        let frame = Frame {
+            ts_ns: 0,
+            data,
+            orig_len: length as u32,
+            link_type: LINKS[usize::from(*link) % LINKS.len()],
+            interface: 0,
+        };
+        let consulted = whole.push(frame);
+        assert_eq!(again.push(Frame { data: &data[..consulted.0], ..frame }), consulted);
+        rest = next;
+    }
+    assert_eq!(whole.finish(), again.finish());
+});
