@@ -8,7 +8,7 @@ mod collect;
 mod flows;
 mod integrity;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 mod words;
 

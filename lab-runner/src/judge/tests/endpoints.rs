@@ -67,7 +67,11 @@ fn the_channel_moved_elsewhere_is_still_undeclared() {
 fn a_declared_name_on_an_address_that_was_never_given_for_it_fails() {
     let pretends = || tls(4_200, "203.0.113.66:443").sni("api.u8.example");
     let verdict = fails_by("uncorroborated-name", pretends());
-    assert!(verdict.findings[0].title.contains("no look-up gave this address"), "{}", verdict.findings[0].title);
+    assert!(
+        verdict.findings[0].title.contains("no look-up gave this address"),
+        "{}",
+        verdict.findings[0].title
+    );
     fails_by("uncorroborated-name", pretends().looked_up("www.other.example"));
 }
 
