@@ -15,7 +15,7 @@ pub mod companion;
 pub mod console;
 #[cfg(feature = "flash")]
 pub mod flash;
-#[cfg(any(feature = "console", feature = "companion", feature = "network"))]
+#[cfg(any(feature = "ble", feature = "console", feature = "companion", feature = "network"))]
 pub mod lines;
 #[cfg(any(feature = "capture", feature = "companion"))]
 pub mod namespaces;

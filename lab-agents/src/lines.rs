@@ -198,7 +198,7 @@ impl LineBuffer {
     }
 }
 
-fn named_groups(pattern: &Regex, text: &str) -> BTreeMap<String, String> {
+pub(crate) fn named_groups(pattern: &Regex, text: &str) -> BTreeMap<String, String> {
     let Some(captures) = pattern.captures(text) else { return BTreeMap::new() };
     pattern
         .capture_names()
