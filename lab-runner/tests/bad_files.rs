@@ -231,7 +231,7 @@ fn what_is_no_text_file_is_called_by_its_name() {
         ([b"\xff\xfe".to_vec(), utf16.clone()].concat(), "the file is UTF-16"),
         (utf16, "the file is UTF-16"),
         (b"format: 1\nname: caf\xe9\n".to_vec(), "2:10: the byte 0xe9 here is not UTF-8 text"),
-        (vec![b'#'; 9 << 20], "the file is larger than 8 MiB"),
+        (vec![b'#'; 5 << 20], "the file is larger than 4 MiB"),
         (b"a: 1\n---\nb: 2\n".to_vec(), "2:1: a second document starts here"),
         (b"- just\n- a list\n".to_vec(), "1:1: the key `format` is missing"),
     ] {
@@ -261,12 +261,12 @@ fn a_hostile_file_is_refused_in_no_time() {
         ("tower of aliases", tower),
         ("brackets", "[".repeat(100_000)),
         ("braces", "{".repeat(100_000)),
-        ("nested maps", (0..3_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect()),
+        ("nested maps", (0..2_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect()),
         ("dashes", "- ".repeat(100_000)),
         ("question marks", "? ".repeat(100_000)),
         ("two million items", format!("[{}]", "1,".repeat(2_000_000))),
         ("own anchor", "a: &a [*a]\n".to_owned()),
-        ("one long key", format!("{}: 1\n", "k".repeat(4 << 20))),
+        ("one long key", format!("{}: 1\n", "k".repeat(3 << 20))),
         ("many duplicates", "a: 1\n".repeat(200_000)),
         ("many keys", (0..190_000).map(|key| format!("k{key}: 1\n")).collect()),
         ("colons", ": ".repeat(100_000)),
@@ -281,13 +281,14 @@ fn a_hostile_file_is_refused_in_no_time() {
         println!("{name}: {took:?}");
         let shown = result.unwrap_err().to_string();
         assert!(shown.len() < 20_000, "{name}: {} bytes of words", shown.len());
-        // Generous, for a debug build on a busy machine.
-        assert!(took < Duration::from_secs(3), "{name} took {took:?}");
+        // A debug build on a busy machine is many times slower; what would not end is caught all the same.
+        let limit = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
+        assert!(took < limit, "{name} took {took:?}");
     }
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn no_damage_to_a_file_makes_the_reader_panic(

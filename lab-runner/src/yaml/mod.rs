@@ -22,10 +22,13 @@ pub use reading::{Fields, Reading};
 pub use schema::json_schema;
 pub use source::Source;
 
-/// The largest file that is read, in bytes. A manifest of 10,000 declarations has about 3 MiB.
-pub const LARGEST_FILE: u64 = 8 << 20;
+/// The largest file that is read, in bytes. A manifest of 10,000 declarations has about 2 MiB.
+pub const LARGEST_FILE: u64 = 4 << 20;
 /// The most nodes that a file may have once its aliases are expanded.
-pub const MOST_NODES: usize = 300_000;
+pub const MOST_NODES: usize = 200_000;
+/// The most commas, colons, open brackets and line ends of a file: counted before anything is parsed, since each of
+/// them may cost a node. Four a node leave room for long text and comments.
+pub const MOST_MARKS: usize = 4 * MOST_NODES;
 /// The deepest nesting, aliases expanded. The files that the lab reads need eight levels.
 pub const DEEPEST: usize = 64;
 

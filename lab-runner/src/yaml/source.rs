@@ -46,7 +46,7 @@ impl Source {
     pub fn from_bytes(file: &Path, mut bytes: Vec<u8>) -> Result<Source, Diagnostic> {
         let refused = |message: &str| Diagnostic::whole_file(file, message);
         if bytes.len() as u64 > LARGEST_FILE {
-            return Err(refused("the file is larger than 8 MiB, the most that is read")
+            return Err(refused("the file is larger than 4 MiB, the most that is read")
                 .help("is this really a plan, a manifest or a bench file?"));
         }
         if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, Span};
 
-use super::{DEEPEST, Diagnostic, MOST_NODES, Position, Source};
+use super::{DEEPEST, Diagnostic, MOST_MARKS, MOST_NODES, Position, Source};
 
 /// A value's place and, for collections, those of its parts.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ struct Builder<'s> {
 /// # Errors
 /// Every duplicate key, or the first other problem.
 pub(super) fn read(source: &Source) -> Result<Rc<Node>, Vec<Diagnostic>> {
+    let marks = source.text.bytes().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{' | b'\n')).count();
+    if marks > MOST_MARKS {
+        let message = format!("the file has more than {MOST_MARKS} commas, colons, brackets and line ends");
+        return Err(vec![Diagnostic::whole_file(&source.file, message).help("split the file")]);
+    }
     let mut builder = Builder {
         source,
         open: Vec::new(),
