@@ -7,4 +7,7 @@ pub mod manifest;
 pub mod observation;
 pub mod plan;
 pub mod record;
+pub mod report;
+pub mod run;
+pub mod snapshot;
 pub mod yaml;

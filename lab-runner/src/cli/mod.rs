@@ -5,6 +5,8 @@ pub mod agent;
 pub mod check;
 pub mod logging;
 pub mod progress;
+pub mod report;
+pub mod review;
 pub mod schema;
 #[cfg(feature = "hardware")]
 pub mod virtual_bench;

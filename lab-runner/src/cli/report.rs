@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::judge::{Verdict, printable};
-use crate::report::{Paint, render};
+use crate::report::{Style, render};
 
 /// Show what a run comes to
 #[derive(Debug, Args)]
@@ -41,17 +41,14 @@ pub fn run<E: Display>(args: &ReportArgs, open: impl FnOnce(&Path) -> Result<Ver
             return INVALID;
         }
     };
-    let text = match args.format {
-        Format::Text => render(&verdict, Paint::for_stdout()),
-        Format::Json => match serde_json::to_string_pretty(&verdict) {
-            Ok(json) => json + "\n",
-            Err(error) => {
-                eprintln!("error: the verdict can't be written: {error}");
-                return INVALID;
-            }
-        },
+    let mut out = io::stdout().lock();
+    let written = match args.format {
+        Format::Text => render(&verdict, &mut out, Style::for_stdout()),
+        Format::Json => serde_json::to_writer_pretty(&mut out, &verdict)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
     };
-    // Nobody is left to tell when standard output is closed; the exit status says it all the same.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    // A reader that went away changes nothing about the verdict.
+    let _ = written.and_then(|()| out.flush());
     verdict.outcome.exit_code()
 }

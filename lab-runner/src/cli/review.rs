@@ -9,8 +9,10 @@ use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
 use crate::judge::printable;
-use crate::report::Paint;
-use crate::snapshot::{Pending, StoreError, pending_under};
+use crate::plan::Inputs;
+use crate::report::{Style, render_snapshot};
+use crate::run::Conclusion;
+use crate::snapshot::{Pending, Store, StoreError, pending_under};
 
 /// Decide on snapshots that are new or changed
 #[derive(Debug, Args)]
@@ -45,11 +47,40 @@ enum Decision {
 pub fn run(args: &ReviewArgs) -> u8 {
     let (mut out, mut input) = (io::stdout().lock(), io::stdin().lock());
     let ask = input.is_terminal() && out.is_terminal();
-    match review(args, ask, Paint::for_stdout(), &mut input, &mut out) {
+    match review(args, ask, Style::for_stdout(), &mut input, &mut out) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("error: {}", printable(&error.to_string()));
             INVALID
+        }
+    }
+}
+
+/// Holds a run's endpoints against the accepted snapshot, where the plan asks for it, and leaves pending what changed.
+/// Says so on stdout.
+///
+/// # Errors
+/// The exit status that this asks for, where nothing worse happened: 5 for a snapshot that is new or changed, 2 for one
+/// that can't be read.
+pub fn hold(inputs: &Inputs, conclusion: &Conclusion) -> Result<(), u8> {
+    if !inputs.plan.assertions.snapshot {
+        return Ok(());
+    }
+    let store = Store::beside(&inputs.plan.file);
+    let compared = store.compare(&conclusion.verdict, &inputs.manifest).and_then(|comparison| {
+        store.settle(&comparison)?;
+        Ok(comparison)
+    });
+    match compared {
+        Ok(comparison) => {
+            let mut out = io::stdout().lock();
+            // A reader that went away changes nothing about the snapshot.
+            let _ = render_snapshot(&comparison, &store, &inputs.plan.file, &mut out, Style::for_stdout());
+            comparison.exit_code().map_or(Ok(()), Err)
+        }
+        Err(error) => {
+            eprintln!("error: {}", printable(&error.to_string()));
+            Err(INVALID)
         }
     }
 }
@@ -65,7 +96,7 @@ enum ReviewError {
 fn review(
     args: &ReviewArgs,
     ask: bool,
-    paint: Paint,
+    style: Style,
     input: &mut impl BufRead,
     out: &mut impl Write,
 ) -> Result<(), ReviewError> {
@@ -75,7 +106,7 @@ fn review(
         return Ok(());
     }
     for group in &groups {
-        show(group, paint, out)?;
+        show(group, style, out)?;
         let decision = match (args.accept, args.reject, args.list) {
             (true, _, _) => Decision::Accept,
             (_, true, _) => Decision::Reject,
@@ -130,12 +161,12 @@ fn waiting(plans: &[PathBuf]) -> Result<Vec<Vec<Pending>>, StoreError> {
     Ok(groups)
 }
 
-fn show(group: &[Pending], paint: Paint, out: &mut impl Write) -> io::Result<()> {
+fn show(group: &[Pending], style: Style, out: &mut impl Write) -> io::Result<()> {
     for pending in group {
         let name = printable(&pending.new.expression);
         let place = printable(&pending.store.pending.display().to_string());
         let first = if pending.accepted.is_none() { " (nothing was accepted yet)" } else { "" };
-        writeln!(out, "{} {}{first}", paint.bold(&name), paint.dim(&place))?;
+        writeln!(out, "{} {}{first}", style.bold(&name), style.dim(&place))?;
     }
     let Some(pending) = group.first() else { return Ok(()) };
     // The description holds the changes with their time and frame. A file that somebody else wrote may not have one.
@@ -173,7 +204,7 @@ fn show(group: &[Pending], paint: Paint, out: &mut impl Write) -> io::Result<()>
                 ChangeTag::Equal => ' ',
             };
             let line = format!("  {sign} {}", printable(change.value().trim_end_matches(['\n', '\r'])));
-            writeln!(out, "{}", paint.diff(sign, line.trim_end()))?;
+            writeln!(out, "{}", style.diff(sign, line.trim_end()))?;
         }
     }
     Ok(())
@@ -212,7 +243,6 @@ mod tests {
     use super::*;
     use crate::judge::tests::{MANIFEST, manifest, meant, verdict_of};
     use crate::observation::support::tls;
-    use crate::snapshot::Store;
 
     fn waits(folder: &Path, plan: &str) -> Store {
         let plan = folder.join(plan);
@@ -228,7 +258,7 @@ mod tests {
 
     fn reviewed(args: &ReviewArgs, ask: bool, answers: &str) -> String {
         let mut out = Vec::new();
-        review(args, ask, Paint::PLAIN, &mut answers.as_bytes(), &mut out).expect("reviewed");
+        review(args, ask, Style::PLAIN, &mut answers.as_bytes(), &mut out).expect("reviewed");
         String::from_utf8(out).expect("text")
     }
 

@@ -1,8 +1,8 @@
 //! Reports: a verdict for people. They only read; they never decide, and whatever they show is escaped.
 
-mod paint;
+mod style;
 mod table;
 mod text;
 
-pub use paint::Paint;
+pub use style::Style;
 pub use text::{render, render_snapshot};

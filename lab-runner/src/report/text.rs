@@ -1,46 +1,60 @@
 //! The verdict as text: what it is, why, and what was seen, in this order.
 
+use std::io::{self, Write};
+use std::path::Path;
+
 use crate::judge::{Endpoint, Finding, Outcome, Status, Verdict, printable, when};
 use crate::snapshot::{Comparison, Store};
 
-use super::{Paint, table};
+use super::{Style, table};
 
-/// The whole report, ending with a newline.
-pub fn render(verdict: &Verdict, paint: Paint) -> String {
-    let mut lines = headline(verdict, paint);
+/// Writes the whole report.
+///
+/// # Errors
+/// What `out` says.
+pub fn render(verdict: &Verdict, out: &mut dyn Write, style: Style) -> io::Result<()> {
+    let mut lines = headline(verdict, style);
     for finding in &verdict.findings {
         lines.push(String::new());
-        lines.extend(of_finding(finding, paint));
+        lines.extend(of_finding(finding, style));
     }
-    lines.extend(endpoints(verdict, paint));
-    lines.extend(unused(verdict, paint));
-    lines.extend(attempts(verdict, paint));
-    lines.join("\n") + "\n"
+    lines.extend(endpoints(verdict, style));
+    lines.extend(unused(verdict, style));
+    lines.extend(attempts(verdict, style));
+    lines.push(String::new());
+    out.write_all(lines.join("\n").as_bytes())
 }
 
-/// What became of the snapshot, ending with a newline; empty where nothing is to be said.
-pub fn render_snapshot(comparison: &Comparison, store: &Store, plan: &str, paint: Paint) -> String {
+/// Writes what became of the snapshot.
+///
+/// # Errors
+/// What `out` says.
+pub fn render_snapshot(
+    comparison: &Comparison,
+    store: &Store,
+    plan: &Path,
+    out: &mut dyn Write,
+    style: Style,
+) -> io::Result<()> {
     let (first, changes) = match comparison {
-        Comparison::Same => return "snapshot: unchanged\n".into(),
-        Comparison::NotTaken => return "snapshot: not taken, the run doesn't show enough\n".into(),
+        Comparison::Same => return writeln!(out, "\nsnapshot: unchanged"),
+        Comparison::NotTaken => {
+            return writeln!(out, "\nsnapshot: not taken, because the run doesn't show enough");
+        }
         Comparison::Different { first, changes, .. } => (*first, changes),
     };
-    let state = if first { "new, nothing was accepted yet" } else { "changed" };
-    let mut text = format!("{}\n", paint.bold(&format!("snapshot: {state}")));
+    let state = if first { "snapshot: new, nothing was accepted yet" } else { "snapshot: changed" };
+    writeln!(out, "\n{}", style.bold(state))?;
     for change in changes {
-        text.push_str(&format!("  {}\n", printable(&change.to_string())));
+        writeln!(out, "  {}", printable(&change.to_string()))?;
     }
-    text.push_str(&format!(
-        "  waits in {}; decide with: lab review {}\n",
-        printable(&store.pending.display().to_string()),
-        printable(plan)
-    ));
-    text
+    let (pending, plan) = (store.pending.display().to_string(), plan.display().to_string());
+    writeln!(out, "  it waits in {}; decide with: lab review {}", printable(&pending), printable(&plan))
 }
 
-fn headline(verdict: &Verdict, paint: Paint) -> Vec<String> {
+fn headline(verdict: &Verdict, style: Style) -> Vec<String> {
     let word = spoken(verdict.outcome);
-    let head = format!("{}  {}", paint.outcome(verdict.outcome, word), paint.bold(&printable(&verdict.plan)));
+    let head = format!("{}  {}", style.outcome(verdict.outcome, word), style.bold(&printable(&verdict.plan)));
     let attempts = verdict.attempts.len();
     let mut about = vec![
         printable(&format!("{} {}", verdict.product.vendor, verdict.product.model)),
@@ -52,7 +66,7 @@ fn headline(verdict: &Verdict, paint: Paint) -> Vec<String> {
     } else {
         "endpoints not asserted".into()
     });
-    let mut lines = vec![head, paint.dim(&about.join(" · "))];
+    let mut lines = vec![head, style.dim(&about.join(" · "))];
     let sum = match (verdict.outcome, verdict.findings.len() as u64) {
         (Outcome::Pass, _) if verdict.endpoints_asserted => {
             format!(
@@ -76,14 +90,14 @@ fn spoken(outcome: Outcome) -> &'static str {
     }
 }
 
-fn of_finding(finding: &Finding, paint: Paint) -> Vec<String> {
-    let severity = paint.outcome(finding.severity, spoken(finding.severity));
+fn of_finding(finding: &Finding, style: Style) -> Vec<String> {
+    let severity = style.outcome(finding.severity, spoken(finding.severity));
     let mut lines = vec![
-        format!("  {severity}  {}", paint.dim(&printable(&finding.rule))),
-        format!("  {}", paint.bold(&printable(&finding.title))),
+        format!("  {severity}  {}", style.dim(&printable(&finding.rule))),
+        format!("  {}", style.bold(&printable(&finding.title))),
     ];
     let mut fact = |name: &str, value: String| {
-        lines.push(format!("    {} {value}", paint.dim(&format!("{name:<9}"))));
+        lines.push(format!("    {} {value}", style.dim(&format!("{name:<9}"))));
     };
     if let Some(t) = finding.t {
         let mut at = vec![format!("{t:.3} s")];
@@ -131,7 +145,7 @@ fn of_finding(finding: &Finding, paint: Paint) -> Vec<String> {
     lines
 }
 
-fn endpoints(verdict: &Verdict, paint: Paint) -> Vec<String> {
+fn endpoints(verdict: &Verdict, style: Style) -> Vec<String> {
     if verdict.endpoints.is_empty() {
         return Vec::new();
     }
@@ -160,18 +174,18 @@ fn endpoints(verdict: &Verdict, paint: Paint) -> Vec<String> {
         cells.into_iter().map(|cell| printable(&cell)).collect()
     };
     let rows: Vec<(String, Vec<String>)> =
-        rows.into_iter().map(|row| (mark(row, verdict, paint), cells(row))).collect();
-    let mut lines = vec![String::new(), paint.bold(&format!("Endpoints ({})", rows.len()))];
+        rows.into_iter().map(|row| (mark(row, verdict, style), cells(row))).collect();
+    let mut lines = vec![String::new(), style.bold(&format!("Endpoints ({})", rows.len()))];
     lines.extend(table::render(&head, &rows));
     lines
 }
 
-fn mark(row: &Endpoint, verdict: &Verdict, paint: Paint) -> String {
+fn mark(row: &Endpoint, verdict: &Verdict, style: Style) -> String {
     match row.status {
         _ if !verdict.endpoints_asserted => " ".into(),
-        Status::Declared => paint.outcome(Outcome::Pass, "✓"),
-        Status::Doubtful => paint.outcome(Outcome::Inconclusive, "?"),
-        Status::Undeclared => paint.outcome(Outcome::Fail, "✗"),
+        Status::Declared => style.outcome(Outcome::Pass, "✓"),
+        Status::Doubtful => style.outcome(Outcome::Inconclusive, "?"),
+        Status::Undeclared => style.outcome(Outcome::Fail, "✗"),
     }
 }
 
@@ -184,11 +198,11 @@ fn names(row: &Endpoint) -> String {
     }
 }
 
-fn unused(verdict: &Verdict, paint: Paint) -> Vec<String> {
+fn unused(verdict: &Verdict, style: Style) -> Vec<String> {
     if verdict.unused.is_empty() || !verdict.endpoints_asserted {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), paint.bold("Declared and not seen")];
+    let mut lines = vec![String::new(), style.bold("Declared and not seen")];
     for unused in &verdict.unused {
         let of = &unused.declaration;
         lines.push(printable(&format!("    {} ({}): {}", of.id, of.place, unused.text)));
@@ -197,11 +211,11 @@ fn unused(verdict: &Verdict, paint: Paint) -> Vec<String> {
 }
 
 /// Only where there is more to say than "one attempt".
-fn attempts(verdict: &Verdict, paint: Paint) -> Vec<String> {
+fn attempts(verdict: &Verdict, style: Style) -> Vec<String> {
     if verdict.attempts.iter().all(|attempt| !attempt.retried) {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), paint.bold("Attempts")];
+    let mut lines = vec![String::new(), style.bold("Attempts")];
     for attempt in &verdict.attempts {
         let why = attempt.fault.as_deref().unwrap_or("a fault of the bench");
         let end = if attempt.retried { format!("tried again: {}", printable(why)) } else { "counts".into() };
@@ -221,11 +235,17 @@ mod tests {
     use crate::judge::tests::{meant, verdict_of};
     use crate::observation::support::{With, tls};
 
+    fn text_of(verdict: &Verdict) -> String {
+        let mut text = Vec::new();
+        render(verdict, &mut text, Style::PLAIN).expect("into memory");
+        String::from_utf8(text).expect("text")
+    }
+
     #[test]
     fn a_report_says_the_outcome_first_and_then_why() {
         let mut flows = meant();
         flows.push(tls(4_200, "203.0.113.66:443").named(lab_observe::NameKind::Sni, "a\u{1b}[2J"));
-        let text = render(&verdict_of(flows), Paint::PLAIN);
+        let text = text_of(&verdict_of(flows));
         assert!(
             text.starts_with(
                 "FAIL  U8 Nucleus pairs\nNucleus U8 · virtual bench · 1 attempt · judged against "
@@ -239,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_pass_is_told_in_a_line() {
-        let text = render(&verdict_of(meant()), Paint::PLAIN);
+        let text = text_of(&verdict_of(meant()));
         assert_eq!(text.lines().nth(2), Some("every endpoint that was seen is declared: 3 endpoints"));
         assert!(text.contains("Declared and not seen"), "{text}");
     }

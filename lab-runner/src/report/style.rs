@@ -6,11 +6,11 @@ use crate::judge::Outcome;
 
 /// How text is marked: with ANSI colours, or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Paint {
+pub struct Style {
     colour: bool,
 }
 
-impl Paint {
+impl Style {
     /// No colours.
     pub const PLAIN: Self = Self { colour: false };
 
