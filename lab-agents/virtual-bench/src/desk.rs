@@ -58,6 +58,8 @@ pub struct Faults {
     pub services_die_at_first_query: bool,
     /// The services end so many milliseconds after their start.
     pub services_die_after_ms: Option<u64>,
+    /// The cable between phone and services is pulled so many milliseconds after the services' start.
+    pub link_unplugged_after_ms: Option<u64>,
     /// The companion has this covert channel in place of its version's own.
     pub covert: Option<Covert>,
     /// The companion crashes after this stage.
@@ -167,6 +169,9 @@ fn gateway(config: &DeskConfig, lab: &Path, directory: &Path) -> Value {
     if let Some(ms) = faults.services_die_after_ms {
         args.extend(["--die-after-ms".to_owned(), ms.to_string()]);
     }
+    if let Some(ms) = faults.link_unplugged_after_ms {
+        args.extend(["--unplug-after-ms".to_owned(), ms.to_string()]);
+    }
     // Whatever port the covert channel goes to, somebody is there: a channel that gets no answer is the easier case.
     if let Some(covert) = &faults.covert
         && covert.port != HTTPS
@@ -207,7 +212,8 @@ fn sweep(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|pid| pid.parse::<u32>().ok());
+        let pid =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|pid| pid.parse::<u32>().ok());
         if let Some(pid) = pid
             && !Path::new(&format!("/proc/{pid}")).exists()
         {

@@ -11,13 +11,13 @@ fn loopback(last: u8) -> IpAddr {
     Ipv4Addr::new(127, 66, 0, last).into()
 }
 
-struct Bench {
-    dir: tempfile::TempDir,
+pub(super) struct Bench {
+    pub(super) dir: tempfile::TempDir,
     ports: Ports,
 }
 
 impl Bench {
-    fn start(ports: Ports, echo: Vec<EchoPort>) -> Self {
+    pub(super) fn start(ports: Ports, echo: Vec<EchoPort>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let addresses = Addresses {
             dns: vec![loopback(53)],
@@ -33,6 +33,7 @@ impl Bench {
             echo,
             die_after: None,
             die_at_first_query: false,
+            unplug_after: None,
         };
         let mut ready = Vec::new();
         services::start(&config, &mut ready).unwrap();
@@ -40,11 +41,11 @@ impl Bench {
         Self { dir, ports }
     }
 
-    fn resolver(&self) -> SocketAddr {
+    pub(super) fn resolver(&self) -> SocketAddr {
         SocketAddr::new(loopback(53), self.ports.dns)
     }
 
-    fn server(&self, host: &str, port: u16) -> HostPort {
+    pub(super) fn server(&self, host: &str, port: u16) -> HostPort {
         HostPort { host: format!("{host}.nucleus-u8.example"), port }
     }
 }

@@ -9,6 +9,8 @@ mod covert;
 mod resolver;
 mod watch;
 mod web;
+#[cfg(all(test, feature = "services", feature = "radio"))]
+mod whole_app;
 
 use std::{
     io::{self, Read, Write},
@@ -193,6 +195,8 @@ pub struct CompanionConfig {
     pub crash_after: Option<Stage>,
     /// Packets of the flood.
     pub flood: u32,
+    /// D-Bus address of the Bluetooth service; absent: the system bus, which `DBUS_SYSTEM_BUS_ADDRESS` may move.
+    pub bus: Option<String>,
 }
 
 impl From<CompanionArgs> for CompanionConfig {
@@ -213,6 +217,7 @@ impl From<CompanionArgs> for CompanionConfig {
             covert,
             crash_after: args.crash_after,
             flood: args.flood,
+            bus: None,
         }
     }
 }
@@ -246,7 +251,7 @@ impl<W: Write> App<W> {
         self.send_covertly(When::Start, None)?;
         self.reached(Stage::Started)?;
 
-        let watch = Watch::wait_for(&self.config.watch)?;
+        let watch = Watch::wait_for(&self.config.watch, self.config.bus.as_deref())?;
         let about = watch.about()?;
         self.say(&format!("paired {} fw {}", self.config.watch, about.firmware))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -53,17 +53,16 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Waits, as long as it takes, until the system knows a bonded device of that name; then connects to it.
-    pub(super) fn wait_for(name: &str) -> Result<Self, AppError> {
-        let bus = connect_bus()?;
+    pub(super) fn wait_for(name: &str, bus: Option<&str>) -> Result<Self, AppError> {
+        let bus = connect_bus(bus)?;
         let path = loop {
             if let Some(path) = bonded(&known(&bus)?, name) {
                 break path;
             }
             thread::sleep(POLL);
         };
-        let device = Proxy::new(&bus, BLUEZ, path.clone(), DEVICE)?;
-        if !device.get_property::<bool>("Connected").unwrap_or(false) {
-            device.call_method("Connect", &())?;
+        if !truth(&known(&bus)?, &path, "Connected") {
+            Proxy::new(&bus, BLUEZ, path.clone(), DEVICE)?.call_method("Connect", &())?;
         }
         let deadline = Instant::now() + CONNECT_DEADLINE;
         loop {
@@ -109,9 +108,9 @@ impl Watch {
     }
 }
 
-fn connect_bus() -> Result<Connection, AppError> {
-    // `system()` honours DBUS_SYSTEM_BUS_ADDRESS.
-    Ok(Builder::system()?.method_timeout(CALL_DEADLINE).build()?)
+fn connect_bus(address: Option<&str>) -> Result<Connection, AppError> {
+    let builder = address.map_or_else(Builder::system, Builder::address);
+    Ok(builder?.method_timeout(CALL_DEADLINE).build()?)
 }
 
 fn known(bus: &Connection) -> Result<Objects, AppError> {

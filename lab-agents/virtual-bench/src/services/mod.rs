@@ -3,6 +3,7 @@
 
 mod accept;
 mod authority;
+mod cable;
 mod dns;
 mod echo;
 mod https;
@@ -95,6 +96,9 @@ pub struct ServicesArgs {
     /// Fault: exit at the first DNS query.
     #[arg(long)]
     pub die_at_first_query: bool,
+    /// Fault: pull the cable to the phone so many milliseconds after the start.
+    #[arg(long, value_name = "MS")]
+    pub unplug_after_ms: Option<u64>,
 }
 
 impl From<ServicesArgs> for ServicesConfig {
@@ -106,6 +110,7 @@ impl From<ServicesArgs> for ServicesConfig {
             echo: args.echo,
             die_after: args.die_after_ms.map(Duration::from_millis),
             die_at_first_query: args.die_at_first_query,
+            unplug_after: args.unplug_after_ms.map(Duration::from_millis),
         }
     }
 }
@@ -142,6 +147,8 @@ pub struct ServicesConfig {
     pub die_after: Option<Duration>,
     /// Fault: exit at the first DNS query.
     pub die_at_first_query: bool,
+    /// Fault: pull the cable to the phone after this time.
+    pub unplug_after: Option<Duration>,
 }
 
 /// Exit status of a death that was asked for.
@@ -167,6 +174,14 @@ impl Life {
 /// If a service can't be bound, or the CA can't be made or written. Once ready, it doesn't return.
 pub fn run(config: ServicesConfig, ready: impl Write) -> Result<Infallible, ServicesError> {
     start(&config, ready)?;
+    if let Some(time) = config.unplug_after {
+        thread::spawn(move || {
+            thread::sleep(time);
+            if let Err(error) = cable::pull() {
+                tracing::error!(%error, "the cable can't be pulled");
+            }
+        });
+    }
     if let Some(time) = config.die_after {
         thread::sleep(time);
         std::process::exit(DEATH_STATUS);
