@@ -24,6 +24,8 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 const PROTOCOL_VERSION: u64 = 4;
 /// Accelerators: ADIv5.
 const ACCELERATORS: u64 = 1;
+/// From here on there is no memory, but the core's registers.
+const DEBUG_REGISTERS: u32 = 0xE000_0000;
 const SPEED_HZ: u64 = 4_000_000;
 
 /// Whether the probe still does what it should.
@@ -221,7 +223,9 @@ impl Probe {
         let address = u32::try_from(fields.number(16)?).ok()?;
         let length = usize::try_from(fields.number(8)?).ok().filter(|&length| length <= MAX_BLOCK)?;
         let bytes = fields.bytes(length)?;
-        self.written += length as u64;
+        if address < DEBUG_REGISTERS {
+            self.written += length as u64;
+        }
         if self.health() != Health::Well {
             return None;
         }
