@@ -61,10 +61,9 @@ impl Watch {
             }
             thread::sleep(POLL);
         };
-        if !truth(&known(&bus)?, &path, "Connected") {
-            Proxy::new(&bus, BLUEZ, path.clone(), DEVICE)?.call_method("Connect", &())?;
-        }
+        let device = Proxy::new(&bus, BLUEZ, path.clone(), DEVICE)?;
         let deadline = Instant::now() + CONNECT_DEADLINE;
+        let mut refused = None;
         loop {
             let objects = known(&bus)?;
             if truth(&objects, &path, "ServicesResolved") {
@@ -72,7 +71,14 @@ impl Watch {
                 return Ok(Self { bus, characteristics });
             }
             if Instant::now() > deadline {
-                return Err(AppError::Watch("its services did not become known in 20 s".to_owned()));
+                let why = refused.unwrap_or_else(|| "its services did not become known".to_owned());
+                return Err(AppError::Watch(format!("no connection in 20 s: {why}")));
+            }
+            // Somebody else may be connecting or disconnecting at this moment; so again until it holds.
+            if !truth(&objects, &path, "Connected")
+                && let Err(error) = device.call_method("Connect", &())
+            {
+                refused = Some(error.to_string());
             }
             thread::sleep(POLL);
         }
