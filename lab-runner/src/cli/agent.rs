@@ -23,7 +23,9 @@ pub fn run(args: &AgentArgs) -> ExitCode {
     }
     // SAFETY: fcntl on any number is harmless; it tells whether the descriptor is open.
     if unsafe { nix::libc::fcntl(PROTOCOL_FD, nix::libc::F_GETFD) } < 0 {
-        eprintln!("lab agent: nothing is open on file descriptor {PROTOCOL_FD}: the lab starts agents itself");
+        eprintln!(
+            "lab agent: nothing is open on file descriptor {PROTOCOL_FD}: the lab starts agents itself"
+        );
         return ExitCode::from(2);
     }
     // SAFETY: the descriptor is open, and it was given to this process for this alone; nothing else here uses it.

@@ -21,8 +21,10 @@ pub fn init(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let to_stderr = EnvFilter::builder().with_default_directive(level.into()).with_env_var(VARIABLE).from_env_lossy();
-    let stderr = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_filter(to_stderr);
+    let to_stderr =
+        EnvFilter::builder().with_default_directive(level.into()).with_env_var(VARIABLE).from_env_lossy();
+    let stderr =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_filter(to_stderr);
     let file = tracing_subscriber::fmt::layer()
         .with_writer(|| RunLog)
         .with_ansi(false)

@@ -4,9 +4,11 @@
 pub mod agent;
 pub mod check;
 pub mod logging;
+pub mod observe;
 pub mod progress;
 pub mod report;
 pub mod review;
+pub mod run;
 pub mod schema;
 #[cfg(feature = "hardware")]
 pub mod virtual_bench;
@@ -23,8 +25,10 @@ pub const INTERRUPTED: u8 = 130;
 /// A reproducible hardware-in-the-loop test lab: what does a watch's companion app talk to, and was it declared?
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 pass · 1 fail · 2 invalid input · 3 inconclusive · 4 bench fault · 5 snapshot new or \
-changed · 130 interrupted")]
+#[command(
+    after_help = "Exit status: 0 pass · 1 fail · 2 invalid input · 3 inconclusive · 4 bench fault · 5 snapshot new or \
+changed · 130 interrupted"
+)]
 pub struct Cli {
     /// Log more to stderr (-v, -vv, -vvv); LAB_LOG takes tracing's own words, such as lab_runner=debug
     #[arg(short, long, action = ArgAction::Count, global = true)]
@@ -37,8 +41,16 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Carry out a test plan and judge what was observed
+    Run(run::RunArgs),
     /// Check plans, manifests and bench files without running anything
     Check(check::CheckArgs),
+    /// Show every flow of a capture, with the evidence for its name
+    Observe(observe::ObserveArgs),
+    /// Look at snapshots that changed, and accept or reject them
+    Review(review::ReviewArgs),
+    /// Show the verdict of a run
+    Report(report::ReportArgs),
     /// Print the JSON Schema of a file type
     Schema(schema::SchemaArgs),
     /// Virtual hardware: board, watch, companion and services
@@ -54,10 +66,18 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let Cli { verbose, command } = Cli::parse();
     #[cfg(feature = "hardware")]
-    let verbose = if matches!(command, Command::Agent(_) | Command::VirtualBench(_)) { verbose.max(1) } else { verbose };
+    let verbose = if matches!(command, Command::Agent(_) | Command::VirtualBench(_)) {
+        verbose.max(1)
+    } else {
+        verbose
+    };
     logging::init(verbose);
     let code = match command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Observe(args) => observe::run(&args),
+        Command::Review(args) => review::run(&args),
+        Command::Report(args) => report::run(&args, crate::run::verdict_of),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "hardware")]
         Command::VirtualBench(args) => virtual_bench::run(args),

@@ -38,7 +38,8 @@ impl Progress {
             write!(err, "\r\x1b[K")?;
         }
         // Each phase is named once; what the lab does for itself is told only where it went wrong.
-        let own = matches!(command.step.phase.as_str(), "setup" | "teardown") || command.step.label == "begin";
+        let own =
+            matches!(command.step.phase.as_str(), "setup" | "teardown") || command.step.label == "begin";
         if own && how == "ok" {
             return Ok(());
         }
@@ -78,7 +79,9 @@ impl Watcher for Progress {
                 };
                 self.end(entry.t, how)
             }
-            Body::Event(Event::Failed { fault }) => self.end(entry.t, "FAILED").and_then(|()| self.fault(fault)),
+            Body::Event(Event::Failed { fault }) => {
+                self.end(entry.t, "FAILED").and_then(|()| self.fault(fault))
+            }
             Body::Event(Event::Fault { fault }) => {
                 self.end(entry.t, "broken off").and_then(|()| self.fault(fault))
             }

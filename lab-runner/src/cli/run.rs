@@ -154,7 +154,10 @@ mod live {
             // Whatever else is wrong with the plan is told first.
             if super::inputs(&args.plan, None).is_some() {
                 let help = "say which with --bench FILE, put a bench.yaml beside the plan, or play a recording with --replay";
-                complain(&format!("{}: no bench: there is no bench.yaml beside it", args.plan.display()), Some(help));
+                complain(
+                    &format!("{}: no bench: there is no bench.yaml beside it", args.plan.display()),
+                    Some(help),
+                );
             }
             return INVALID;
         };
@@ -171,7 +174,10 @@ mod live {
             Some(named) => match named.clone().or_else(|| default_fixture(&args.plan)) {
                 Some(folder) => Some(folder),
                 None => {
-                    complain(&"there is no folder `fixtures` above the plan", Some("name one with --record DIR"));
+                    complain(
+                        &"there is no folder `fixtures` above the plan",
+                        Some("name one with --record DIR"),
+                    );
                     return INVALID;
                 }
             },
@@ -242,7 +248,11 @@ mod live {
 
     fn conclusion(inputs: &Inputs, run: &RunDir) -> Result<Conclusion, Box<dyn std::error::Error>> {
         let meta = run.read_meta()?;
-        let logs = meta.attempts.iter().map(|attempt| run.read_log(attempt.number)).collect::<Result<Vec<_>, _>>()?;
+        let logs = meta
+            .attempts
+            .iter()
+            .map(|attempt| run.read_log(attempt.number))
+            .collect::<Result<Vec<_>, _>>()?;
         let attempts = observe_attempts(run, &meta.attempts, logs)?;
         let repeats = meta.repeat_option.unwrap_or(inputs.plan.repeat);
         Ok(conclude(&inputs.plan, &inputs.manifest, attempts, repeats))
@@ -259,7 +269,11 @@ mod live {
         save(run, fixture)?;
         let (again, _) = replay(inputs, images, &RunDir::at(fixture))?;
         if !again.same_as(concluded)? {
-            let text = format!("its replay differs from the run; both are kept, {} and {}", run.path().display(), fixture.display());
+            let text = format!(
+                "its replay differs from the run; both are kept, {} and {}",
+                run.path().display(),
+                fixture.display()
+            );
             return Err(text.into());
         }
         eprintln!("recorded: {}", fixture.display());

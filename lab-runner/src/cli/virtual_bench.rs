@@ -59,8 +59,8 @@ fn complain(part: &str, error: &dyn std::error::Error) -> u8 {
 }
 
 fn desk(config: &str) -> Result<(Desk, serde_json::Value), String> {
-    let config: DeskConfig =
-        serde_json::from_str(config).map_err(|error| format!("the virtual bench can't be like this: {error}"))?;
+    let config: DeskConfig = serde_json::from_str(config)
+        .map_err(|error| format!("the virtual bench can't be like this: {error}"))?;
     let lab = std::env::current_exe().map_err(|error| error.to_string())?;
     Desk::start(&config, &lab).map_err(|error| error.to_string())
 }
@@ -88,14 +88,20 @@ fn start(config: &str) -> u8 {
             return 4;
         }
     };
-    let text = |pointer: &str| description.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("?");
+    let text =
+        |pointer: &str| description.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("?");
     println!("The virtual bench is up. Point tools at it:");
     println!("  probe     {}  (chip {})", text("/watch/probe"), text("/watch/chip"));
     println!("  console   {}", text("/console/port"));
-    println!("  radio     DBUS_SYSTEM_BUS_ADDRESS={}  (adapter {})", text("/radio/bus"), text("/radio/adapter"));
+    println!(
+        "  radio     DBUS_SYSTEM_BUS_ADDRESS={}  (adapter {})",
+        text("/radio/bus"),
+        text("/radio/adapter")
+    );
     println!("The watch has no firmware yet: flash one, such as fixtures/firmware/u8-1.4.0.elf.");
     println!("It ends with Ctrl-C, or when standard input ends.");
-    let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
+    let signals =
+        signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
     let (ended, end) = std::sync::mpsc::channel();
     if let Ok(mut signals) = signals {
         let ended = ended.clone();

@@ -29,28 +29,36 @@ pub(super) struct Order {
 /// What a step asks for.
 pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Result<Order, EngineError> {
     let fail = |message: String| EngineError::Step { at: step.at.clone(), message };
-    let fill = |text: Result<String, crate::plan::MissingVariable>| text.map_err(|missing| fail(missing.to_string()));
+    let fill = |text: Result<String, crate::plan::MissingVariable>| {
+        text.map_err(|missing| fail(missing.to_string()))
+    };
     let mut save = None;
     let (kind, action, own_time) = match &step.action {
         StepAction::Flash(flash) => {
             let image = images
                 .get(&flash.image.written)
                 .ok_or_else(|| fail(format!("the image {} was not loaded", flash.image.written)))?;
-            let action = Action::Flash { image: image.blob.clone(), format: image.format, verify: flash.verify };
+            let action =
+                Action::Flash { image: image.blob.clone(), format: image.format, verify: flash.verify };
             (AgentKind::Flash, action, FLASH_DEADLINE)
         }
         StepAction::Reset => (AgentKind::Flash, Action::Reset, DEFAULT_DEADLINE),
         StepAction::Expect(expect) => {
             let pattern = fill(expect.pattern.fill(variables))?;
             let within_ms = ms(expect.within);
-            let line = |kind| (kind, Action::ExpectLine { pattern: pattern.clone(), within_ms }, expect.within + GRACE);
+            let line = |kind| {
+                (kind, Action::ExpectLine { pattern: pattern.clone(), within_ms }, expect.within + GRACE)
+            };
             match &expect.source {
                 ExpectSource::Console => line(AgentKind::Console),
                 ExpectSource::Companion => line(AgentKind::Companion),
                 ExpectSource::Notification(uuid) => {
                     let characteristic = uuid.to_string();
-                    let action =
-                        Action::ExpectNotification { characteristic, pattern: Some(pattern.clone()), within_ms };
+                    let action = Action::ExpectNotification {
+                        characteristic,
+                        pattern: Some(pattern.clone()),
+                        within_ms,
+                    };
                     (AgentKind::Ble, action, expect.within + GRACE)
                 }
             }
@@ -72,8 +80,12 @@ pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Resu
         StepAction::Pair(pair) => {
             let (method, passkey, confirm) = match &pair.method {
                 PairMethod::JustWorks => (PairingMethod::JustWorks, None, true),
-                PairMethod::Passkey(digits) => (PairingMethod::Passkey, Some(fill(digits.fill(variables))?), true),
-                PairMethod::NumericComparison { confirm } => (PairingMethod::NumericComparison, None, *confirm),
+                PairMethod::Passkey(digits) => {
+                    (PairingMethod::Passkey, Some(fill(digits.fill(variables))?), true)
+                }
+                PairMethod::NumericComparison { confirm } => {
+                    (PairingMethod::NumericComparison, None, *confirm)
+                }
             };
             let action = Action::Pair { method, passkey, confirm, within_ms: ms(pair.within) };
             (AgentKind::Ble, action, pair.within + GRACE)
@@ -95,9 +107,12 @@ pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Resu
                 ValueForm::Hex if text.len() % 2 == 0 && text.bytes().all(|b| b.is_ascii_hexdigit()) => {
                     text.to_ascii_lowercase()
                 }
-                ValueForm::Hex => return Err(fail(format!("{:?} is not hexadecimal, two digits a byte", text))),
+                ValueForm::Hex => {
+                    return Err(fail(format!("{:?} is not hexadecimal, two digits a byte", text)));
+                }
             };
-            let action = Action::Write { characteristic: write.characteristic.to_string(), value, response: true };
+            let action =
+                Action::Write { characteristic: write.characteristic.to_string(), value, response: true };
             (AgentKind::Ble, action, DEFAULT_DEADLINE)
         }
         StepAction::Subscribe(subscribe) => {
@@ -107,7 +122,9 @@ pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Resu
         StepAction::Launch(app) => {
             (AgentKind::Companion, Action::Launch { app: app.app.clone() }, DEFAULT_DEADLINE)
         }
-        StepAction::Stop(app) => (AgentKind::Companion, Action::Stop { app: app.app.clone() }, DEFAULT_DEADLINE),
+        StepAction::Stop(app) => {
+            (AgentKind::Companion, Action::Stop { app: app.app.clone() }, DEFAULT_DEADLINE)
+        }
         StepAction::Idle(time) => (AgentKind::Lab, Action::Idle { ms: ms(*time) }, *time + GRACE),
         StepAction::Note(text) => {
             (AgentKind::Lab, Action::Note { text: fill(text.fill(variables))? }, DEFAULT_DEADLINE)

@@ -75,7 +75,8 @@ fn load(flash: &plan::Flash) -> Result<Image, ImageError> {
         None if bytes.starts_with(b":") => ImageFormat::Hex,
         None => {
             return Err(refused(
-                "neither ELF nor Intel HEX; for raw bytes say `format: bin` and `address:` in the step".into(),
+                "neither ELF nor Intel HEX; for raw bytes say `format: bin` and `address:` in the step"
+                    .into(),
             ));
         }
     };
@@ -86,7 +87,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path)?.take(LARGEST_IMAGE + 1).read_to_end(&mut bytes)?;
     if read as u64 > LARGEST_IMAGE {
-        return Err(std::io::Error::other(format!("larger than {} MiB, no firmware image", LARGEST_IMAGE >> 20)));
+        return Err(std::io::Error::other(format!(
+            "larger than {} MiB, no firmware image",
+            LARGEST_IMAGE >> 20
+        )));
     }
     Ok(bytes)
 }

@@ -81,7 +81,8 @@ pub enum BenchError {
 }
 
 fn differs(phase: &str, step: &str, wanted: &str, recorded: Option<&str>) -> String {
-    let there = recorded.map_or_else(|| "the recording is over there".to_owned(), |r| format!("recorded was {r}"));
+    let there =
+        recorded.map_or_else(|| "the recording is over there".to_owned(), |r| format!("recorded was {r}"));
     format!("phase {phase:?}, step {step:?} does not match the recording: the plan says {wanted}, {there}")
 }
 

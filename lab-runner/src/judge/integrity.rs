@@ -14,6 +14,9 @@ use crate::plan::Plan;
 /// EtherTypes that carry no channel of the product's: ARP, 802.1X, LLDP, and the lab's own canary.
 const HARMLESS_ETHER_TYPES: [&str; 4] = ["0x0806", "0x888e", "0x88cc", "0x88b5"];
 
+/// What the services behind the bench's network are called in the log.
+const SERVICES: &str = "services";
+
 /// What an attempt is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Worth {
@@ -36,6 +39,10 @@ pub(super) fn check(
     log(plan, attempt, &mut gaps);
     if captures_matter {
         captures(attempt, &mut gaps);
+    }
+    // The capture itself says more than the agent that waited for the same canary.
+    if gaps.found.iter().any(|draft| draft.rule == "canary-unseen") {
+        gaps.found.retain(|draft| !draft.evidence.iter().any(|one| one == "code canary-missing"));
     }
     let worth = if gaps.found.is_empty() { Worth::Whole } else { Worth::Partial };
     for draft in gaps.found {
@@ -95,7 +102,7 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
     let mut done: BTreeSet<(String, u32)> = BTreeSet::new();
     let mut steps: BTreeMap<u64, (String, u32)> = BTreeMap::new();
     let (mut begun, mut ended, mut interrupted, mut faults) = (false, false, false, 0);
-    let exited = attempt.entries.iter().any(|entry| matches!(entry.body, Body::Event(Event::Exited { .. })));
+    let causes = Causes::of(attempt);
     for entry in &attempt.entries {
         let event = match &entry.body {
             Body::Command(command) => {
@@ -118,8 +125,7 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
             Event::Failed { fault } => {
                 faults += 1;
                 close(&mut open, entry.id);
-                // The companion's end is told by its own event; what waited for it only repeats that.
-                if !(exited && fault.code == "companion-exited") {
+                if !causes.explain(fault) {
                     gaps.at(entry.t, of_fault(fault));
                 }
             }
@@ -128,6 +134,7 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
                 done.extend(entry.id.and_then(|id| steps.get(&id)).cloned());
             }
             Event::Cancelled => close(&mut open, entry.id),
+            Event::Exited { what, .. } if what == SERVICES && causes.bench_fault => {}
             Event::Exited { what, status } => gaps.at(entry.t, of_exit(what, status)),
             _ => {}
         }
@@ -159,6 +166,38 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
     }
 }
 
+/// What else of an attempt a fault may only repeat, so that one cause is told once.
+struct Causes {
+    app_exited: bool,
+    bench_fault: bool,
+    interrupted: bool,
+}
+
+impl Causes {
+    fn of(attempt: &Attempt) -> Self {
+        let any = |is: &dyn Fn(&Event) -> bool| {
+            attempt.entries.iter().any(|entry| matches!(&entry.body, Body::Event(event) if is(event)))
+        };
+        Self {
+            app_exited: any(&|event| matches!(event, Event::Exited { what, .. } if what != SERVICES)),
+            bench_fault: any(
+                &|event| matches!(event, Event::Fault { fault } if fault.kind == FaultKind::Bench),
+            ),
+            interrupted: any(&|event| matches!(event, Event::Interrupted)),
+        }
+    }
+
+    /// Whether a doubt is only what another event led to: waiting for an app that ended, or being called off.
+    fn explain(&self, fault: &Fault) -> bool {
+        fault.kind == FaultKind::Doubt
+            && match fault.code.as_str() {
+                "app-ended" => self.app_exited,
+                "cancelled" => self.bench_fault || self.interrupted,
+                _ => false,
+            }
+    }
+}
+
 fn close(open: &mut BTreeMap<u64, String>, id: Option<u64>) {
     if let Some(id) = id {
         open.remove(&id);
@@ -179,7 +218,7 @@ fn of_fault(fault: &Fault) -> Draft {
 
 fn of_exit(what: &str, status: &str) -> Draft {
     let title = format!("{} ended by itself: {}", printable(what), printable(status));
-    if what == "services" {
+    if what == SERVICES {
         return Draft::new("bench-fault", Outcome::BenchFault, title);
     }
     let mut draft = Draft::new("companion-exited", Outcome::Inconclusive, title);

@@ -148,6 +148,35 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
+impl Finding {
+    /// About the run as a whole, found outside of judgement.
+    pub fn of_run(rule: &str, severity: Outcome, title: String) -> Self {
+        Self {
+            rule: rule.into(),
+            severity,
+            title,
+            count: 1,
+            attempts: Vec::new(),
+            seen_in: [0, 0],
+            t: None,
+            since: None,
+            phase: None,
+            step: None,
+            talker: None,
+            endpoint: None,
+            transport: None,
+            capture: None,
+            frames: None,
+            packets: None,
+            bytes: None,
+            names: Vec::new(),
+            manifest: None,
+            evidence: Vec::new(),
+            help: None,
+        }
+    }
+}
+
 /// What the manifest makes of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -38,7 +38,10 @@ impl AttemptFiles {
         }
         if !self.open.contains_key(name) {
             if !is_agents(name) {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no file of an agent")));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("{name:?} is no file of an agent"),
+                ));
             }
             let path = self.folder.join(name);
             if let Some(parent) = path.parent() {
@@ -91,7 +94,15 @@ mod tests {
         for good in ["captures/phone.pcapng", "console/console.log"] {
             assert!(is_agents(good), "{good}");
         }
-        for bad in ["run.json", "../captures/x", "captures/../x", "captures/.x", "/etc/x", "captures/a/b", "captures/"] {
+        for bad in [
+            "run.json",
+            "../captures/x",
+            "captures/../x",
+            "captures/.x",
+            "/etc/x",
+            "captures/a/b",
+            "captures/",
+        ] {
             assert!(!is_agents(bad), "{bad}");
         }
     }

@@ -44,7 +44,8 @@ pub enum FixtureError {
 pub fn default_fixture(plan: &Path) -> Option<PathBuf> {
     let plan = std::path::absolute(plan).ok()?;
     let folder = plan.parent()?;
-    let fixtures = folder.ancestors().skip(1).map(|above| above.join("fixtures")).find(|path| path.is_dir())?;
+    let fixtures =
+        folder.ancestors().skip(1).map(|above| above.join("fixtures")).find(|path| path.is_dir())?;
     let name = folder.file_name()?.to_str()?;
     let stem = plan.file_stem()?.to_str()?;
     Some(fixtures.join(if stem == "plan" { name.to_owned() } else { format!("{name}.{stem}") }))
@@ -71,7 +72,10 @@ pub(super) fn read_whole(run: &RunDir) -> Result<(RunMeta, Vec<Log>), FixtureErr
             if name.starts_with("captures/") {
                 let found = blob_of_file(&path).map_err(|error| damaged(error.to_string()))?;
                 if found != *blob {
-                    return Err(damaged(format!("{} bytes that are not the {} recorded", found.bytes, blob.bytes)));
+                    return Err(damaged(format!(
+                        "{} bytes that are not the {} recorded",
+                        found.bytes, blob.bytes
+                    )));
                 }
             }
         }
@@ -137,7 +141,8 @@ pub fn save(run: &RunDir, fixture: &Path) -> Result<(), FixtureError> {
             let from = run.attempt(attempt.number).join(&*name);
             let to = folder.join(&*name);
             let bytes = std::fs::read(&from).map_err(wrote(&from))?;
-            let cut = scrub.capture(&bytes).map_err(|reason| FixtureError::Scrub { path: from.clone(), reason })?;
+            let cut =
+                scrub.capture(&bytes).map_err(|reason| FixtureError::Scrub { path: from.clone(), reason })?;
             *blob = lab_protocol::BlobRef::of(&cut);
             std::fs::create_dir_all(folder.join("captures")).map_err(wrote(&to))?;
             std::fs::write(&to, cut).map_err(wrote(&to))?;

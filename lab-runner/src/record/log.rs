@@ -97,7 +97,11 @@ impl Log {
             if read == 0 {
                 return Ok(log);
             }
-            let bad = |reason: String| LogError::Entry { path: path.to_owned(), line: log.entries.len() + 1, reason };
+            let bad = |reason: String| LogError::Entry {
+                path: path.to_owned(),
+                line: log.entries.len() + 1,
+                reason,
+            };
             if line.last() != Some(&b'\n') {
                 if read as u64 == LONGEST_LINE {
                     return Err(bad(format!("longer than {} MiB", LONGEST_LINE >> 20)));
@@ -113,7 +117,11 @@ impl Log {
             }
             let entry: Entry = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
             if entry.seq != log.entries.len() as u64 + 1 {
-                return Err(bad(format!("entry {} stands where {} belongs", entry.seq, log.entries.len() + 1)));
+                return Err(bad(format!(
+                    "entry {} stands where {} belongs",
+                    entry.seq,
+                    log.entries.len() + 1
+                )));
             }
             if log.entries.is_empty() && !matches!(entry.body, Body::Event(Event::Begin { .. })) {
                 return Err(bad("a log starts with the event `begin`".into()));

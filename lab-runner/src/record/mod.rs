@@ -19,9 +19,9 @@ mod run_dir;
 mod scrub;
 
 pub use files::AttemptFiles;
-pub use fixture::{FixtureError, default_fixture};
 #[cfg(feature = "hardware")]
 pub use fixture::save;
+pub use fixture::{FixtureError, default_fixture};
 pub use log::{EventLog, Log, LogError};
 pub use recorded::RecordedBench;
 pub use run_dir::{AttemptMeta, FileMeta, RunDir, RunError, RunMeta};

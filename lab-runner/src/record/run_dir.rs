@@ -204,7 +204,8 @@ impl RunDir {
 
     /// How many attempts there are on disk, whatever `run.json` says of them.
     pub fn attempts_on_disk(&self) -> u32 {
-        (1..=MOST_ATTEMPTS).take_while(|number| self.attempt(*number).join("events.jsonl").is_file()).count() as u32
+        (1..=MOST_ATTEMPTS).take_while(|number| self.attempt(*number).join("events.jsonl").is_file()).count()
+            as u32
     }
 }
 

@@ -104,7 +104,8 @@ pub fn live(
         let path = path.to_owned();
         move |error| LiveError::Directory { path, error }
     };
-    let run = RunDir::create(&options.runs, &name, clock::wall_ns() / 1_000_000_000).map_err(refused(&options.runs))?;
+    let run = RunDir::create(&options.runs, &name, clock::wall_ns() / 1_000_000_000)
+        .map_err(refused(&options.runs))?;
     let in_run = refused(run.path());
     let mut meta = meta(inputs, bench, images, options);
     run.write_meta(&meta).map_err(refused(run.path()))?;
@@ -238,7 +239,8 @@ impl OneAttempt<'_> {
             }
         };
         let options = Options { until: self.options.until.clone() };
-        let attempt = Attempt::new(&self.inputs.plan, self.images, &mut bench, vec![&mut log, progress], options);
+        let attempt =
+            Attempt::new(&self.inputs.plan, self.images, &mut bench, vec![&mut log, progress], options);
         let end = attempt.run(hold);
         interrupt.goes_to(None);
         drop(bench);

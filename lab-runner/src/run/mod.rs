@@ -5,11 +5,13 @@
 mod conclude;
 #[cfg(feature = "hardware")]
 mod live;
+mod reopen;
 mod replay;
 
-pub use conclude::{Conclusion, ConcludeError, conclude, observe_attempts};
+pub use conclude::{ConcludeError, Conclusion, conclude, observe_attempts};
 #[cfg(feature = "hardware")]
 pub use live::{Interrupt, LiveError, LiveOptions, live};
+pub use reopen::{ReopenError, verdict_of};
 pub use replay::{ReplayError, replay};
 
 /// Name of a run's folder and of what stands for the plan in it: the plan's folder, and its own name where that isn't

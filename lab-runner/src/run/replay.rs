@@ -38,12 +38,17 @@ pub enum ReplayError {
 ///
 /// # Errors
 /// When the recording can't be read, isn't whole, or was made by other commands.
-pub fn replay(inputs: &Inputs, images: &Images, recording: &RunDir) -> Result<(Conclusion, bool), ReplayError> {
+pub fn replay(
+    inputs: &Inputs,
+    images: &Images,
+    recording: &RunDir,
+) -> Result<(Conclusion, bool), ReplayError> {
     let (meta, logs) = recording.read_recording()?;
     for (attempt, log) in meta.attempts.iter().zip(&logs) {
         let end = play(inputs, images, log, meta.until.clone())
             .map_err(|error| ReplayError::Differs { attempt: attempt.number, error })?;
-        let again = matches!(&end, End::Fault { fault, retry, .. } if fault.kind == FaultKind::Bench && *retry > 0);
+        let again =
+            matches!(&end, End::Fault { fault, retry, .. } if fault.kind == FaultKind::Bench && *retry > 0);
         if attempt.retried && !again {
             let what = "was tried again, which the plan no longer asks for";
             return Err(ReplayError::Retries { attempt: attempt.number, what });
@@ -52,9 +57,10 @@ pub fn replay(inputs: &Inputs, images: &Images, recording: &RunDir) -> Result<(C
     let repeats = meta.repeat_option.unwrap_or(inputs.plan.repeat);
     let attempts = observe_attempts(recording, &meta.attempts, logs)?;
     let interrupted = attempts.iter().any(|attempt| {
-        attempt.entries.iter().any(|entry| {
-            matches!(entry.body, lab_protocol::Body::Event(lab_protocol::Event::Interrupted))
-        })
+        attempt
+            .entries
+            .iter()
+            .any(|entry| matches!(entry.body, lab_protocol::Body::Event(lab_protocol::Event::Interrupted)))
     });
     Ok((conclude(&inputs.plan, &inputs.manifest, attempts, repeats), interrupted))
 }
@@ -68,7 +74,8 @@ impl ReplayError {
     /// What a person can do about it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Differs { error: EngineError::Bench(BenchError::Differs { .. }), .. } | Self::Retries { .. } => {
+            Self::Differs { error: EngineError::Bench(BenchError::Differs { .. }), .. }
+            | Self::Retries { .. } => {
                 Some("record again with `lab run PLAN --record`, or take the change of the plan back")
             }
             _ => None,

@@ -39,7 +39,7 @@ fn a_fault_of_the_bench_is_a_bench_fault() {
 #[test]
 fn a_companion_that_ended_by_itself_leaves_doubt() {
     let event = Event::Exited { what: "companion".into(), status: "killed by signal 11".into() };
-    let fault = Fault::doubt("companion-exited", "the companion ended while it was waited for");
+    let fault = Fault::doubt("app-ended", "the companion ended while it was waited for");
     let log = run().happens(7_010, event).failing(7_011, 7_020, "expect companion", fault);
     counts(ended(log), Outcome::Inconclusive, "companion-exited");
 }
