@@ -12,7 +12,7 @@ use crate::udp::{self, Asked};
 
 /// Segments of a client that tell nothing before its flow is called unknown; a STARTTLS comes well before.
 const MAX_TRIES: u8 = 32;
-/// RFC 7858 §3.1, and DNS over QUIC alike.
+/// RFC 7858 §3.1.
 const DOT_PORT: u16 = 853;
 const MAX_HOST: usize = 512;
 

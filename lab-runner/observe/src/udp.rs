@@ -10,6 +10,9 @@ const MAX_TRIES: u8 = 8;
 /// Questions of which the answer is awaited.
 const MAX_ASKED: usize = 64;
 
+/// RFC 9250 §4.1.1.
+const DOQ_PORT: u16 = 853;
+
 #[derive(Debug)]
 pub(crate) enum Udp {
     /// So many datagrams told nothing.
@@ -87,8 +90,11 @@ pub(crate) fn advance(
     }
 }
 
-fn note(flow: &mut Flow, found: dgram::Told, context: &Context<'_>) {
+fn note(flow: &mut Flow, found: dgram::Told, context: &mut Context<'_>) {
     flow.recognised(found.app);
+    if found.app == "quic" && flow.server.1 == DOQ_PORT {
+        context.names.hides(flow.client.0, flow.client_mac);
+    }
     for (kind, name) in found.names {
         flow.evidence.name(kind, name, context.frame);
     }

@@ -28,6 +28,9 @@ pub(crate) fn recognise(bytes: &[u8], ports: [u16; 2]) -> Option<Told> {
     if on(137) {
         return netbios(bytes);
     }
+    if on(138) {
+        return netbios_datagram(bytes);
+    }
     if on(123) {
         return if ntp(bytes) { told("ntp") } else { None };
     }
@@ -139,13 +142,29 @@ fn dhcp(bytes: &[u8]) -> Option<Told> {
     Some(Told { app: "dhcp", names, open: true })
 }
 
-/// RFC 1002 §4.2: a DNS header, and names whose bytes are spread over two letters each.
+/// RFC 1002 §4.2: a DNS header, and the name that is asked for or given.
 fn netbios(bytes: &[u8]) -> Option<Told> {
-    if !super::dns::looks_like(bytes) || bytes.get(12) != Some(&32) {
+    if !super::dns::looks_like(bytes) {
+        return None;
+    }
+    netbios_told(bytes.get(12..)?)
+}
+
+/// RFC 1002 §4.4: datagrams, with the sender's name behind a header of 14 bytes.
+fn netbios_datagram(bytes: &[u8]) -> Option<Told> {
+    if !matches!(bytes.first(), Some(0x10..=0x12)) {
+        return None;
+    }
+    netbios_told(bytes.get(14..)?)
+}
+
+/// RFC 1001 §14.1: each byte of a name is spread over two letters.
+fn netbios_told(bytes: &[u8]) -> Option<Told> {
+    if bytes.first() != Some(&32) {
         return None;
     }
     let mut name = Vec::with_capacity(16);
-    for pair in bytes.get(13..45)?.as_chunks::<2>().0 {
+    for pair in bytes.get(1..33)?.as_chunks::<2>().0 {
         let [high, low] = pair.map(|byte| byte.wrapping_sub(b'A'));
         if high > 15 || low > 15 {
             return None;

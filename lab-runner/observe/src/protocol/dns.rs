@@ -241,3 +241,50 @@ pub(crate) fn read_name(bytes: &[u8], mut at: usize, out: &mut String) -> Option
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use simple_dns::rdata::{self, RData};
+    use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
+
+    use super::*;
+
+    #[test]
+    fn what_another_library_writes_with_compressed_names_is_read() {
+        let name = |text: &'static str| Name::new(text).unwrap();
+        let mut packet = Packet::new_reply(7);
+        let (asked, alias) = ("Fw.nucleus-u8.example", "edge.nucleus-u8.example");
+        packet.questions.push(Question::new(
+            name(asked),
+            QTYPE::TYPE(TYPE::A),
+            QCLASS::CLASS(CLASS::IN),
+            false,
+        ));
+        let record = |owner, data| ResourceRecord::new(name(owner), CLASS::IN, 60, data);
+        // The address first: answers need no order.
+        packet.answers.push(record(alias, RData::A(rdata::A { address: 0xc633_6415 })));
+        packet.answers.push(record(asked, RData::CNAME(rdata::CNAME(name(alias)))));
+        packet.answers.push(record("other.example", RData::A(rdata::A { address: 0xc633_6414 })));
+        let bytes = packet.build_bytes_vec_compressed().unwrap();
+        let message = parse(&bytes).unwrap();
+        assert_eq!((message.id, message.response, message.cut), (7, true, false));
+        assert_eq!(message.questions, [super::Question { name: "fw.nucleus-u8.example".into(), kind: 1 }]);
+        let expected = Address {
+            name: "fw.nucleus-u8.example".into(),
+            chain: vec![alias.into()],
+            ip: "198.51.100.21".parse().unwrap(),
+        };
+        assert_eq!(message.addresses, [expected]);
+        for end in 0..bytes.len() {
+            assert!(parse(&bytes[..end]).is_none_or(|message| message.cut));
+        }
+    }
+
+    #[test]
+    fn compression_that_points_at_itself_or_forward_is_refused() {
+        for target in [12, 13, 40] {
+            let bytes = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, target, 0, 1, 0, 1];
+            assert_eq!(parse(&bytes), None);
+        }
+    }
+}
