@@ -12,13 +12,13 @@ use lab_protocol::AgentKind;
 /// Serve one agent on file descriptor 3 (the lab starts this itself)
 #[derive(Debug, Args)]
 pub struct AgentArgs {
-    /// flash, console, ble, companion, network, capture; or network-holder, which holds the namespaces
+    /// flash, console, ble, companion, network, capture; or namespace-holder, which holds the namespaces
     pub kind: String,
 }
 
 /// Serves until the line ends.
 pub fn run(args: &AgentArgs) -> ExitCode {
-    if args.kind == "network-holder" {
+    if args.kind == lab_agents::network::HOLDER_ARGS[1] {
         return lab_agents::network::holder::main();
     }
     // SAFETY: fcntl on any number is harmless; it tells whether the descriptor is open.
