@@ -24,10 +24,12 @@ mod stream;
 mod tcp;
 mod tunnel;
 mod udp;
+mod whole;
 
 pub use capture::{CaptureError, Frame, frames};
-pub use observer::{CANARY_ETHERTYPE, Consulted, Observer, Options, observe};
+pub use observer::{CANARY_ETHERTYPE, Consulted, Observer, Options};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
 };
 pub use render::{Style, render_json, render_json_flows, render_json_summary, render_text};
+pub use whole::observe;

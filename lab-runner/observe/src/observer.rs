@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::capture::{CaptureError, Frame, frames};
+use crate::capture::Frame;
 use crate::context::Context;
 use crate::flow::{CLIENT, Evidence, Flow, Key, SERVER, Stage, UNKNOWN};
 use crate::hash::Hasher;
@@ -13,7 +13,7 @@ use crate::ip::{self, Addr, Fragment, Ip};
 use crate::link::{self, Link, Network, be16, be32};
 use crate::names::Names;
 use crate::protocol::link_control;
-use crate::record::{FORMAT, FlowRecord, L4, LinkFrame, Observation, Summary};
+use crate::record::{FORMAT, L4, LinkFrame, Observation, Summary};
 use crate::stream::Budget;
 use crate::tcp::{self, ACK, FIN, RST, SYN, Segment, Tcp};
 use crate::udp::{self, Udp};
@@ -146,7 +146,7 @@ impl Observer {
                 tcp::finish(tcp, &mut flow, &mut context);
             }
             self.summary.names_evicted += flow.evidence.dropped;
-            records.push(record(number, flow));
+            records.push(state::record(number, flow));
         }
         self.summary.flows = records.len() as u64;
         self.summary.names_evicted += self.names.evicted;
@@ -465,26 +465,6 @@ impl Observer {
     }
 }
 
-/// Observes a whole capture.
-///
-/// # Errors
-/// Where the bytes are no capture at all; one that is cut or damaged further on is observed as far as it goes, and
-/// [`Summary::cut`] says so.
-pub fn observe(bytes: &[u8], options: Options) -> Result<Observation, CaptureError> {
-    let mut observer = Observer::new(options);
-    let mut frames = frames(bytes)?;
-    for frame in &mut frames {
-        observer.push(frame);
-    }
-    if let Some(drops) = frames.drops() {
-        observer.dropped(drops);
-    }
-    if let Some(reason) = &frames.end().cut {
-        observer.cut(reason.clone(), frames.end().unread_bytes);
-    }
-    Ok(observer.finish())
-}
-
 /// What of a transport's header matters.
 #[derive(Debug, Clone, Copy)]
 enum Transport {
@@ -496,40 +476,4 @@ enum Transport {
 fn tunnel_possible(ip: &Ip, ports: Option<(u16, u16)>) -> bool {
     matches!(ip.protocol, 4 | 41 | 47)
         || ports.is_some_and(|(src, dst)| [src, dst].iter().any(|port| matches!(port, 4789 | 2152)))
-}
-
-fn record(number: u64, flow: Flow) -> FlowRecord {
-    let verdict = state::decide(&flow);
-    let mut names = flow.evidence.names;
-    names.extend(verdict.dns);
-    names.sort_by_key(|name| name.frame);
-    FlowRecord {
-        file: String::new(),
-        flow: number,
-        l4: flow.l4,
-        client: (flow.client.0.ip(), flow.client.1).into(),
-        server: (flow.server.0.ip(), flow.server.1).into(),
-        vlan: flow.vlan,
-        first_ns: flow.first_ns,
-        last_ns: flow.last_ns,
-        packets: flow.packets,
-        bytes: flow.bytes,
-        app: flow.app.to_owned(),
-        names,
-        state: verdict.state,
-        reason: verdict.reason,
-        corroborated: verdict.corroborated,
-        alpn: flow.evidence.alpn,
-        ech: flow.ech,
-        frames: flow.frames,
-        client_mac: flow.client_mac,
-        server_mac: flow.server_mac,
-        answered: flow.answered,
-        opening_seen: flow.opening_seen,
-        link_control: flow.link_control,
-        disagreement: verdict.disagreement,
-        guessed: flow.guessed,
-        interface: flow.interface,
-        tunnel: (flow.tunnel != 0).then_some(flow.tunnel),
-    }
 }

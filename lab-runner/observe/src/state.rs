@@ -3,19 +3,56 @@
 use std::net::IpAddr;
 
 use crate::flow::{Flow, Stage};
-use crate::record::{Disagreement, Name, NameKind, Reason, State};
+use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
 use crate::udp::Udp;
 
-pub(crate) struct Decision {
+struct Decision {
     /// Names that DNS gave before the flow.
-    pub(crate) dns: Vec<Name>,
-    pub(crate) state: State,
-    pub(crate) reason: Option<Reason>,
-    pub(crate) corroborated: bool,
-    pub(crate) disagreement: Vec<Disagreement>,
+    dns: Vec<Name>,
+    state: State,
+    reason: Option<Reason>,
+    corroborated: bool,
+    disagreement: Vec<Disagreement>,
 }
 
-pub(crate) fn decide(flow: &Flow) -> Decision {
+/// A flow's record.
+pub(crate) fn record(number: u64, flow: Flow) -> FlowRecord {
+    let verdict = decide(&flow);
+    let mut names = flow.evidence.names;
+    names.extend(verdict.dns);
+    names.sort_by_key(|name| name.frame);
+    FlowRecord {
+        file: String::new(),
+        flow: number,
+        l4: flow.l4,
+        client: (flow.client.0.ip(), flow.client.1).into(),
+        server: (flow.server.0.ip(), flow.server.1).into(),
+        vlan: flow.vlan,
+        first_ns: flow.first_ns,
+        last_ns: flow.last_ns,
+        packets: flow.packets,
+        bytes: flow.bytes,
+        app: flow.app.to_owned(),
+        names,
+        state: verdict.state,
+        reason: verdict.reason,
+        corroborated: verdict.corroborated,
+        alpn: flow.evidence.alpn,
+        ech: flow.ech,
+        frames: flow.frames,
+        client_mac: flow.client_mac,
+        server_mac: flow.server_mac,
+        answered: flow.answered,
+        opening_seen: flow.opening_seen,
+        link_control: flow.link_control,
+        disagreement: verdict.disagreement,
+        guessed: flow.guessed,
+        interface: flow.interface,
+        tunnel: (flow.tunnel != 0).then_some(flow.tunnel),
+    }
+}
+
+fn decide(flow: &Flow) -> Decision {
     let known = &flow.evidence.known;
     let dns: Vec<Name> = known
         .answers

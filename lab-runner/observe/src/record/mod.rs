@@ -3,11 +3,15 @@
 //! Scripts rely on the JSON of these types: fields and words may be added, never renamed or reordered. Every string
 //! here is printable ASCII: bytes from the wire went through [`crate::escape`] first. Nothing here decides anything.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod summary;
+mod words;
+
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+
+pub use summary::Summary;
+pub use words::{BadMacAddr, L4, MacAddr, UnknownL4};
 
 /// The version of the records' format, written in [`Summary::format`].
 pub const FORMAT: u32 = 1;
@@ -282,129 +286,6 @@ pub enum Disagreement {
     SeveralAsserted,
 }
 
-/// A transport, written as one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum L4 {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// ICMP for IPv4.
-    Icmp,
-    /// ICMP for IPv6.
-    Icmpv6,
-    /// Any other IP protocol, by its IANA number; written `ip-47`.
-    Other(u8),
-}
-
-impl L4 {
-    /// From an IANA IP protocol number.
-    pub fn from_ip_protocol(number: u8) -> Self {
-        match number {
-            1 => Self::Icmp,
-            6 => Self::Tcp,
-            17 => Self::Udp,
-            58 => Self::Icmpv6,
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl fmt::Display for L4 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp => f.pad("tcp"),
-            Self::Udp => f.pad("udp"),
-            Self::Icmp => f.pad("icmp"),
-            Self::Icmpv6 => f.pad("icmpv6"),
-            Self::Other(number) => f.pad(&format!("ip-{number}")),
-        }
-    }
-}
-
-impl From<L4> for String {
-    fn from(l4: L4) -> Self {
-        l4.to_string()
-    }
-}
-
-/// A word that is no transport.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no transport: expected tcp, udp, icmp, icmpv6 or ip-<0–255>")]
-pub struct UnknownL4(String);
-
-impl TryFrom<String> for L4 {
-    type Error = UnknownL4;
-
-    fn try_from(word: String) -> Result<Self, UnknownL4> {
-        match word.as_str() {
-            "tcp" => Ok(Self::Tcp),
-            "udp" => Ok(Self::Udp),
-            "icmp" => Ok(Self::Icmp),
-            "icmpv6" => Ok(Self::Icmpv6),
-            _ => match word.strip_prefix("ip-").and_then(|number| number.parse().ok()) {
-                Some(number) => Ok(Self::from_ip_protocol(number)),
-                None => Err(UnknownL4(word)),
-            },
-        }
-    }
-}
-
-/// A link address of six bytes, written `02:00:00:00:00:0a`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct MacAddr(pub [u8; 6]);
-
-impl fmt::Display for MacAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-
-impl fmt::Debug for MacAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl From<MacAddr> for String {
-    fn from(mac: MacAddr) -> Self {
-        mac.to_string()
-    }
-}
-
-/// A text that is no link address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no link address: expected six bytes such as 02:00:00:00:00:0a")]
-pub struct BadMacAddr(String);
-
-impl std::str::FromStr for MacAddr {
-    type Err = BadMacAddr;
-
-    fn from_str(text: &str) -> Result<Self, BadMacAddr> {
-        let mut bytes = [0; 6];
-        let mut parts = text.split([':', '-']);
-        for byte in &mut bytes {
-            *byte = parts
-                .next()
-                .filter(|part| part.len() == 2)
-                .and_then(|part| u8::from_str_radix(part, 16).ok())
-                .ok_or_else(|| BadMacAddr(text.to_owned()))?;
-        }
-        if parts.next().is_some() { Err(BadMacAddr(text.to_owned())) } else { Ok(Self(bytes)) }
-    }
-}
-
-impl TryFrom<String> for MacAddr {
-    type Error = BadMacAddr;
-
-    fn try_from(text: String) -> Result<Self, BadMacAddr> {
-        text.parse()
-    }
-}
-
 /// A frame that carries no IP and that the lab itself sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkFrame {
@@ -420,80 +301,4 @@ pub struct LinkFrame {
     pub dst_mac: MacAddr,
     /// What follows the EtherType: the first 32 bytes at most.
     pub payload: Vec<u8>,
-}
-
-/// Totals over a capture, and all that could not be seen in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// Frames.
-    pub packets: u64,
-    /// Bytes of frames as they were on the wire.
-    pub bytes: u64,
-    /// Flows.
-    pub flows: u64,
-    /// Bytes of frames whose link or IP header made no sense, and of damaged stretches of the file.
-    pub unparsed_bytes: u64,
-    /// Packets that the capturing system says it dropped; `None` where the file doesn't tell.
-    pub drops: Option<u64>,
-    /// The file ends before its last record does, or is damaged. What came before stands.
-    pub cut: bool,
-    /// What is wrong with it, and at which byte.
-    pub cut_reason: Option<String>,
-    /// Frames without IP, by EtherType (`0x0806`).
-    #[serde(default)]
-    pub ether_types: BTreeMap<String, u64>,
-    /// Frames of links that are not understood, and frames whose headers made no sense.
-    #[serde(default)]
-    pub unparsed_packets: u64,
-    /// Packets that were not taken into any flow because the bound on flows was reached.
-    #[serde(default)]
-    pub flows_refused: u64,
-    /// Streams whose bytes were given up because of a bound on memory: names may be missing.
-    #[serde(default)]
-    pub streams_evicted: u64,
-    /// Names that were not kept because their flow or client had too many.
-    #[serde(default)]
-    pub names_evicted: u64,
-    /// Anything odd that has a name, and how often it was seen.
-    #[serde(default)]
-    pub weird: BTreeMap<String, u64>,
-}
-
-impl Summary {
-    /// Adds another capture's totals.
-    pub fn merge(&mut self, other: &Self) {
-        self.format = self.format.max(other.format);
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.flows += other.flows;
-        self.unparsed_bytes += other.unparsed_bytes;
-        self.drops = match (self.drops, other.drops) {
-            (Some(ours), Some(theirs)) => Some(ours.saturating_add(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
-        self.cut |= other.cut;
-        if self.cut_reason.is_none() {
-            self.cut_reason.clone_from(&other.cut_reason);
-        }
-        for (ours, theirs) in [(&mut self.ether_types, &other.ether_types), (&mut self.weird, &other.weird)] {
-            for (word, count) in theirs {
-                *ours.entry(word.clone()).or_default() += count;
-            }
-        }
-        self.unparsed_packets += other.unparsed_packets;
-        self.flows_refused += other.flows_refused;
-        self.streams_evicted += other.streams_evicted;
-        self.names_evicted += other.names_evicted;
-    }
-
-    /// True where nothing is known to be missing: not cut, nothing dropped or given up.
-    pub fn complete(&self) -> bool {
-        !self.cut
-            && self.drops.unwrap_or(0) == 0
-            && self.flows_refused == 0
-            && self.streams_evicted == 0
-            && self.names_evicted == 0
-    }
 }
