@@ -21,6 +21,8 @@ pub use timeline::{SETUP, Since, Span, StepSpan, Timeline, seconds};
 
 #[cfg(test)]
 pub(crate) mod support;
+#[cfg(test)]
+mod tests;
 
 /// All that is known of one attempt: its event log, and what its captures hold.
 #[derive(Debug, Clone, PartialEq)]
