@@ -14,7 +14,7 @@ use pcap_file::DataLink;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
 use pcap_file::pcapng::blocks::interface_description::{
-    InterfaceDescriptionBlock, InterfaceDescriptionOption,
+    InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
 };
 use pcap_file::pcapng::blocks::interface_statistics::{InterfaceStatisticsBlock, InterfaceStatisticsOption};
 
@@ -86,7 +86,7 @@ impl Scrub {
         let mut kept = Vec::new();
         for frame in &mut frames {
             let consulted = observer.push(frame);
-            let length = consulted.bytes().min(frame.data.len());
+            let length = consulted.0.min(frame.data.len());
             let mut data = frame.data[..length].to_vec();
             self.replace_macs(&mut data);
             kept.push((frame.interface, frame.ts_ns, frame.orig_len, data));
@@ -97,7 +97,7 @@ impl Scrub {
 
         let mut writer = PcapNgWriter::new(Vec::new()).map_err(|error| error.to_string())?;
         for interface in frames.interfaces() {
-            let mut options = vec![InterfaceDescriptionOption::IfTsResol(9)];
+            let mut options = vec![InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO)];
             if let Some(name) = &interface.name {
                 options.insert(0, InterfaceDescriptionOption::IfName(Cow::Borrowed(name)));
             }
