@@ -13,6 +13,8 @@ use super::faults;
 
 /// How long BlueZ may take for what needs no radio.
 const ANSWER: Duration = Duration::from_secs(4);
+/// How often it is looked after while a command is under way.
+const WATCH: Duration = Duration::from_secs(1);
 const SERVICE: &str = "org.bluez";
 const ADAPTER: &str = "org.bluez.Adapter1";
 const DEVICE: &str = "org.bluez.Device1";
@@ -20,8 +22,8 @@ const DEVICE: &str = "org.bluez.Device1";
 type Properties = HashMap<String, OwnedValue>;
 type Objects = HashMap<OwnedObjectPath, HashMap<String, Properties>>;
 
-/// A connection to BlueZ, and the adapter that the bench names.
-#[derive(Debug)]
+/// A connection to BlueZ, and the adapter that the bench names. Clones share the connection.
+#[derive(Debug, Clone)]
 pub(super) struct Bluez {
     pub(super) connection: Connection,
     /// Its name, `hci0`.
@@ -88,6 +90,16 @@ impl Bluez {
         match self.call(&path, "org.freedesktop.DBus.Properties", "Set", &on, ANSWER).await? {
             Ok(()) => Ok(()),
             Err((name, text)) => Err(faults::adapter_off(&self.adapter, &format!("{name}: {text}"))),
+        }
+    }
+
+    /// Returns once the adapter, BlueZ or the bus is gone: btleplug does not notice, and would wait for long.
+    pub(super) async fn lost(&self) -> Fault {
+        loop {
+            tokio::time::sleep(WATCH).await;
+            if let Err(fault) = self.check_adapter(false).await {
+                return fault;
+            }
         }
     }
 

@@ -59,7 +59,14 @@ impl Agent for BleAgent {
         let Self { binding, outlet, runtime, radio } = self;
         if let Action::ExpectNotification { characteristic, pattern, within_ms } = call.action {
             let radio = radio.as_mut().ok_or_else(faults::no_target)?;
-            return radio.expect_notification(call, characteristic, pattern.as_deref(), *within_ms);
+            let result = radio.expect_notification(call, characteristic, pattern.as_deref(), *within_ms);
+            // Nothing notifies either where the adapter or BlueZ went away meanwhile.
+            return match result {
+                Err(fault) if !call.cancel.is_set() => {
+                    runtime.block_on(radio.bluez.check_adapter(false)).and(Err(fault))
+                }
+                result => result,
+            };
         }
         runtime.block_on(async {
             tokio::select! {
@@ -98,6 +105,14 @@ async fn carry_out(
         *radio = Some(Radio::open(binding, outlet.clone()).await?);
     }
     let Some(radio) = radio else { return Err(faults::no_target()) };
+    let bluez = radio.bluez.clone();
+    tokio::select! {
+        result = perform(radio, call) => result,
+        fault = bluez.lost() => Err(fault),
+    }
+}
+
+async fn perform(radio: &mut Radio, call: &Call<'_>) -> Result<Reply, Fault> {
     let within = |ms: &u64| call.left(Duration::from_millis(*ms));
     match call.action {
         Action::PrepareRadio { forget } => radio.prepare(forget).await,

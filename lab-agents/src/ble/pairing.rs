@@ -126,6 +126,13 @@ impl Radio {
         let asked = Arc::new(Mutex::new(None));
         let agent = Agent { person, device: path.clone(), asked: Arc::clone(&asked) };
         let place = ObjectPath::from_static_str_unchecked(AGENT);
+        if std::mem::replace(&mut self.pairing, true) {
+            // A pairing before this one was given up half-way.
+            if let Err((name, _)) = self.bluez.device_call(&path, "CancelPairing", GIVE_UP).await? {
+                tracing::debug!(%name, "no pairing was under way any more");
+            }
+            self.dismiss(&place).await;
+        }
         let server = self.bluez.connection.object_server();
         server
             .at(&place, agent)
@@ -140,16 +147,12 @@ impl Radio {
                     // Its answer says nothing new: the pairing is given up either way.
                     let _ = self.bluez.device_call(&path, "CancelPairing", GIVE_UP).await;
                 }
-                if let Err(fault) = self.bluez.agent_call("UnregisterAgent", &(&place,)).await {
-                    tracing::debug!(%fault, "the pairing agent was gone already");
-                }
                 result
             }
             Err(fault) => Err(fault),
         };
-        if let Err(error) = server.remove::<Agent, _>(&place).await {
-            tracing::debug!(%error, "the pairing agent's object was gone already");
-        }
+        self.dismiss(&place).await;
+        self.pairing = false;
         let asked = *asked.lock().unwrap_or_else(PoisonError::into_inner);
         match result? {
             Ok(()) => {
@@ -158,6 +161,16 @@ impl Radio {
                 Ok(Reply::Ok)
             }
             Err((name, text)) => Err(self.pairing_fault(&name, &text, person, asked, &title, within).await),
+        }
+    }
+
+    /// Takes our pairing agent away, from BlueZ and from the bus.
+    async fn dismiss(&self, place: &ObjectPath<'_>) {
+        if let Err(fault) = self.bluez.agent_call("UnregisterAgent", &(place,)).await {
+            tracing::debug!(%fault, "the pairing agent was gone already");
+        }
+        if let Err(error) = self.bluez.connection.object_server().remove::<Agent, _>(place).await {
+            tracing::debug!(%error, "the pairing agent's object was gone already");
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Radio {
     pub(super) adapter: Adapter,
     pub(super) outlet: Outlet,
     pub(super) target: Option<Target>,
+    /// A pairing is under way; true before one only where that was given up half-way.
+    pub(super) pairing: bool,
     /// Bonds that this run made.
     pub(super) bonds: Vec<OwnedObjectPath>,
 }
@@ -59,7 +61,7 @@ impl Radio {
             Ok(Err(error)) => return Err(faults::bluez_gone("the bus", &error)),
             Err(_) => return Err(faults::bluez_gone("the bus", &"no answer")),
         };
-        Ok(Self { bluez, adapter, outlet, target: None, bonds: Vec::new() })
+        Ok(Self { bluez, adapter, outlet, target: None, pairing: false, bonds: Vec::new() })
     }
 
     /// Adapter on; devices of these names are forgotten, with their bonds.

@@ -63,7 +63,12 @@ impl Radio {
     /// Scans for the one device that fits; it becomes the target.
     pub(super) async fn scan(&mut self, wanted: &Wanted, within: Duration) -> Result<Reply, Fault> {
         self.target = None;
-        if let Err(error) = self.adapter.start_scan(ScanFilter::default()).await {
+        let mut started = self.adapter.start_scan(ScanFilter::default()).await;
+        if started.is_err() && self.adapter.stop_scan().await.is_ok() {
+            // A scan before this one was given up half-way.
+            started = self.adapter.start_scan(ScanFilter::default()).await;
+        }
+        if let Err(error) = started {
             self.bluez.check_adapter(false).await?;
             return Err(Fault::bench("scan-refused", format!("BlueZ does not scan: {error}")));
         }
