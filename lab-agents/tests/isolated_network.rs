@@ -1,10 +1,12 @@
 //! The isolated network as a run uses it: agents in processes of their own, namespaces, a real link, real services and
 //! the app. This program is all of those processes; its first argument says which.
 
+#![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
+
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Write as _},
+    io,
     os::{
         fd::{AsFd, FromRawFd, OwnedFd},
         unix::net::UnixStream,
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["flood", ..] => flood(),
+        ["sleeper", ..] => loop {
+            std::thread::park();
+        },
         ["--list", ..] => ExitCode::SUCCESS,
         _ => run_tests(&args),
     }
@@ -74,12 +80,13 @@ fn agent(start: lab_agents::Start) -> ExitCode {
 }
 
 fn run_tests(args: &[&str]) -> ExitCode {
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("traffic_is_captured_from_the_first_packet_both_ways", traffic_is_captured),
         ("echo_requests_and_ipv6_get_through", echo_requests_and_ipv6),
         ("dead_services_are_a_fault_of_the_bench", dead_services),
         ("a_crashed_app_is_told_and_ends_expectations", crashed_app),
         ("a_vanished_interface_is_a_fault_and_leaves_the_file", vanished_interface),
+        ("what_the_kernel_drops_is_counted", drops),
         ("killing_the_network_agent_leaves_nothing", killed_agent),
     ];
     let wanted = args.iter().find(|arg| !arg.starts_with('-'));
@@ -170,17 +177,22 @@ impl Bench {
             other => panic!("no network: {other:?}"),
         };
         let point =
-            |side: &str| VantagePoint { interface: "eth0".into(), side: Some(side.into()), buffer: None };
+            |side: &str, buffer| VantagePoint { interface: "eth0".into(), side: Some(side.into()), buffer };
         let capture = binding::Capture {
             vantages: BTreeMap::from([
-                ("phone".into(), point("phone")),
-                ("services".into(), point("services")),
+                ("phone".into(), point("phone", None)),
+                ("narrow".into(), point("phone", Some(1))),
+                ("services".into(), point("services", None)),
             ]),
             attached: bench.attached.clone(),
         };
         bench.start("capture", AgentKind::Capture, json!(capture));
         let companion = binding::Companion {
-            apps: BTreeMap::from([("companion".into(), bench.program("app", app))]),
+            apps: BTreeMap::from([
+                ("companion".into(), bench.program("app", app)),
+                ("flood".into(), bench.program("flood", &[])),
+                ("sleeper".into(), bench.program("sleeper", &[])),
+            ]),
             attached: bench.attached.clone(),
         };
         bench.start("companion", AgentKind::Companion, json!(companion));
@@ -281,6 +293,12 @@ impl Bench {
         let bytes = self.chunks.remove(&name).unwrap();
         let expected = Event::Artifact { name, blob: BlobRef::of(&bytes) };
         assert!(self.events.iter().any(|(_, event)| *event == expected), "the file is not as announced");
+        let path = self.dir.path().join("again.pcapng");
+        std::fs::write(&path, &bytes).unwrap();
+        let mut again = pcap::Capture::from_file(&path).unwrap();
+        assert_eq!(again.get_datalink(), pcap::Linktype::ETHERNET);
+        let read = std::iter::from_fn(|| again.next_packet().ok().map(drop)).count();
+        assert_eq!(read, frames(&bytes).len(), "libpcap reads the same frames");
         bytes
     }
 
@@ -417,22 +435,59 @@ fn vanished_interface() {
     bench.shut_down();
 }
 
+/// Sends more than a narrow buffer holds.
+fn flood() -> ExitCode {
+    let socket = std::net::UdpSocket::bind("192.0.2.10:0").unwrap();
+    let sent = (0..FLOOD).filter(|_| socket.send_to(&[0; 1000], "192.0.2.1:9").is_ok()).count();
+    println!("sent {sent}");
+    ExitCode::SUCCESS
+}
+
+const FLOOD: u64 = 20_000;
+
+fn drops() {
+    let (mut bench, _) = Bench::new(&[], &[]);
+    bench.start_capture("phone");
+    bench.start_capture("narrow");
+    assert_eq!(bench.call("companion", Action::Launch { app: "flood".into() }), Ok(Reply::Ok));
+    bench.wait_for(|event| matches!(event, Event::Exited { what, .. } if what == "flood"));
+    let mut stop =
+        |vantage: &str| match bench.call("capture", Action::StopCapture { vantage: vantage.into() }) {
+            Ok(Reply::Captured { received, dropped, written, .. }) => (received, dropped, written),
+            other => panic!("{other:?}"),
+        };
+    let (wide, narrow) = (stop("phone"), stop("narrow"));
+    println!("received, dropped, written: {wide:?} with 32 MiB, {narrow:?} with next to none");
+    assert!(narrow.1 > 0 && narrow.2 < FLOOD, "nothing was dropped: {narrow:?}");
+    for (received, dropped, written) in [wide, narrow] {
+        assert_eq!(received, written + dropped, "each packet is either written or counted as dropped");
+    }
+    bench.shut_down();
+}
+
 fn killed_agent() {
     let (mut bench, _) = Bench::new(&[], &[]);
-    bench.launch();
-    let network = bench.agents.remove("network").unwrap();
-    let everybody: Vec<i32> = bench.attached.values().map(|handle| handle.pid).collect();
+    assert_eq!(bench.call("companion", Action::Launch { app: "sleeper".into() }), Ok(Reply::Ok));
     let dir = bench.dir.path().to_owned();
-    assert!(mentioned(&dir) >= 1, "services run");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(network.pid), nix::sys::signal::Signal::SIGKILL)
-        .unwrap();
-    everybody.into_iter().for_each(wait_gone);
+    wait_until("services and app run", || mentioned(&dir) == 2);
+    kill(&bench.agents["companion"]);
+    wait_until("the app ends with its agent", || mentioned(&dir) == 1);
+    kill(&bench.agents["network"]);
+    wait_until("the services end with the network", || mentioned(&dir) == 0);
+    bench.attached.values().for_each(|handle| wait_gone(handle.pid));
+}
+
+fn kill(agent: &Agent) {
+    use nix::{sys::signal, unistd::Pid};
+    signal::kill(Pid::from_raw(agent.pid), signal::Signal::SIGKILL).unwrap();
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let patience = Instant::now() + PATIENCE;
-    while mentioned(&dir) > 0 {
-        assert!(Instant::now() < patience, "services or app outlived their network");
+    while !is_so() {
+        assert!(Instant::now() < patience, "not so: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-    io::stdout().flush().unwrap();
 }
 
 /// Processes whose command line names this directory.
@@ -470,13 +525,8 @@ fn children() -> Vec<i32> {
 }
 
 fn wait_gone(pid: i32) {
-    let patience = Instant::now() + PATIENCE;
-    let alive = || {
+    wait_until(&format!("process {pid} is gone"), || {
         std::fs::read_to_string(format!("/proc/{pid}/stat"))
-            .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
-    };
-    while alive() {
-        assert!(Instant::now() < patience, "process {pid} is still there");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+            .map_or(true, |stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+    });
 }

@@ -5,13 +5,19 @@ mod file;
 mod recorder;
 mod steady;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use lab_protocol::{Action, Event, Fault, Reply, binding};
 use serde_json::Value;
 
 use crate::{Agent, Call, Outlet, namespaces::Namespaces};
 use recorder::{Counters, Recorded, Recorder};
+
+/// How long a recording that nobody stopped may take to write what it has.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Makes the agent and enters the user namespace of what is attached, while the process has one thread; nothing is
 /// recorded before [`Action::StartCapture`].
@@ -53,7 +59,7 @@ impl Agent for CaptureAgent {
                 let recorder = self.recorders.get(vantage).ok_or_else(|| not_recording(vantage))?;
                 recorder.await_canaries(*count, call.deadline, call.cancel).map(|()| Reply::Ok)
             }
-            Action::StopCapture { vantage } => self.end(vantage, Some(call.id)),
+            Action::StopCapture { vantage } => self.end(vantage, Some(call.id), call.deadline),
             _ => Err(call.unknown()),
         }
     }
@@ -62,7 +68,7 @@ impl Agent for CaptureAgent {
         let vantages: Vec<_> = self.recorders.keys().cloned().collect();
         for vantage in vantages {
             // What there is to say was said as events.
-            let _ = self.end(&vantage, None);
+            let _ = self.end(&vantage, None, Instant::now() + FAREWELL);
         }
     }
 }
@@ -83,9 +89,9 @@ impl CaptureAgent {
         Ok(Reply::Ok)
     }
 
-    fn end(&mut self, vantage: &str, id: Option<u64>) -> Result<Reply, Fault> {
+    fn end(&mut self, vantage: &str, id: Option<u64>, until: Instant) -> Result<Reply, Fault> {
         let recorder = self.recorders.remove(vantage).ok_or_else(|| not_recording(vantage))?;
-        let Recorded { counters, file, fault } = recorder.finish();
+        let Recorded { counters, file, fault } = recorder.finish(until);
         self.outlet.clock();
         let Counters { received, dropped, if_dropped, written } = counters;
         let vantage = vantage.to_owned();

@@ -3,11 +3,7 @@
 
 use std::{
     os::fd::AsFd,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -29,10 +25,6 @@ const TIMEOUT_MS: i32 = 50;
 const FLUSH: Duration = Duration::from_millis(100);
 /// Counters are reported this often.
 const STATS: Duration = Duration::from_secs(1);
-/// After a stop, recording goes on until this many hand-overs in a row were empty…
-const EMPTY_AT_END: u32 = 2;
-/// …or until so much time has passed.
-const DRAIN: Duration = Duration::from_millis(500);
 /// How often a wait looks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
@@ -57,7 +49,8 @@ pub(super) struct Recorded {
 /// A recording under way.
 pub(super) struct Recorder {
     vantage: String,
-    stop: Arc<AtomicBool>,
+    /// Set once it is to end; by when it has to.
+    stop: Arc<OnceLock<Instant>>,
     canaries: Arc<Canaries>,
     thread: JoinHandle<Recorded>,
 }
@@ -89,7 +82,7 @@ impl Recorder {
         inside: Option<Namespaces>,
         out: &Outlet,
     ) -> Result<Self, Fault> {
-        let (stop, canaries) = (Arc::new(AtomicBool::new(false)), Arc::new(Canaries::default()));
+        let (stop, canaries) = (Arc::new(OnceLock::new()), Arc::new(Canaries::default()));
         let (opened, is_open) = mpsc::channel();
         let (name, point, outlet) = (vantage.to_owned(), point.clone(), out.clone());
         let (stopped, told) = (Arc::clone(&stop), Arc::clone(&canaries));
@@ -146,9 +139,10 @@ impl Recorder {
         }
     }
 
-    /// Ends the recording once what was received is written.
-    pub(super) fn finish(self) -> Recorded {
-        self.stop.store(true, Ordering::Release);
+    /// Ends the recording once what was received until now is written, at the latest at `until`. What isn't written by
+    /// then counts as dropped.
+    pub(super) fn finish(self, until: Instant) -> Recorded {
+        self.stop.get_or_init(|| until);
         self.thread.join().unwrap_or_else(|_| Recorded {
             counters: Counters::default(),
             file: None,
@@ -197,14 +191,17 @@ struct Recording {
 }
 
 impl Recording {
-    fn run(mut self, stop: &AtomicBool) -> Recorded {
+    fn run(mut self, stop: &OnceLock<Instant>) -> Recorded {
         let mut fault = self.record(stop).err();
         if let Some(fault) = &fault {
             self.canaries.lock().ended = Some(fault.clone());
             self.canaries.changed.notify_all();
             self.out.event(None, Event::Fault { fault: fault.clone() });
         }
-        self.count();
+        if fault.is_some() {
+            self.count();
+        }
+        self.settle();
         let Counters { received, dropped, if_dropped, .. } = self.counters;
         let t = self.out.epoch().steady_wall_ns(self.out.now());
         let file = match self.file.finish(t, received, dropped, if_dropped, &self.out) {
@@ -217,17 +214,15 @@ impl Recording {
         Recorded { counters: self.counters, file, fault }
     }
 
-    fn record(&mut self, stop: &AtomicBool) -> Result<(), Fault> {
+    fn record(&mut self, stop: &OnceLock<Instant>) -> Result<(), Fault> {
         // The file's head goes out at once.
         self.file.flush(&self.out);
         let nanoseconds = matches!(self.precision(), Precision::Nano);
         let (mut flushed, mut counted) = (Instant::now(), Instant::now());
-        let (mut empty, mut drained_by) = (0, None);
-        let mut fresh = false;
+        let (mut fresh, mut stopping) = (false, false);
         loop {
             match self.capture.next_packet() {
                 Ok(packet) => {
-                    empty = 0;
                     if !fresh {
                         self.clock.refresh();
                         fresh = true;
@@ -245,7 +240,7 @@ impl Recording {
                 }
                 Err(pcap::Error::TimeoutExpired) => {
                     fresh = false;
-                    empty += u32::from(!self.wait()?);
+                    self.wait()?;
                     self.clock.refresh();
                 }
                 Err(error) => return Err(gone(&self.name, &error)),
@@ -256,30 +251,30 @@ impl Recording {
                 flushed = now;
                 fresh = false;
             }
-            if now - counted >= STATS {
+            if now - counted >= STATS && !stopping {
                 self.count();
                 self.tell_counters();
                 counted = now;
             }
-            if stop.load(Ordering::Acquire) {
-                let by = *drained_by.get_or_insert_with(|| {
-                    empty = 0;
-                    now + DRAIN
-                });
-                if empty >= EMPTY_AT_END || now >= by {
+            if let Some(until) = stop.get() {
+                if !stopping {
+                    stopping = true;
+                    self.count();
+                }
+                let outstanding = self.counters.received.saturating_sub(self.counters.dropped);
+                if self.file.frames() >= outstanding || now >= *until {
                     return Ok(());
                 }
             }
         }
     }
 
-    /// Waits for packets, at most as long as the kernel collects them; false where none came. Waited for here since
-    /// libpcap, with this kind of buffer, would wait without end for the first packet.
-    fn wait(&self) -> Result<bool, Fault> {
+    /// Waits for packets, at most as long as the kernel collects them. Waited for here since libpcap, with this kind
+    /// of buffer, would wait without end for the first packet.
+    fn wait(&self) -> Result<(), Fault> {
         let mut watched = [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN)];
         match poll(&mut watched, TIMEOUT_MS.unsigned_abs() as u16) {
-            Ok(ready) => Ok(ready > 0),
-            Err(nix::Error::EINTR) => Ok(true),
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
             Err(error) => Err(Fault::bench("capture-ended", format!("poll: {error}"))),
         }
     }
@@ -311,6 +306,15 @@ impl Recording {
             self.counters.dropped = stats.dropped.into();
             self.counters.if_dropped = stats.if_dropped.into();
         }
+    }
+
+    /// Makes the last counters add up: what came after they were read is received too, and what was received but can't
+    /// be written any more is as good as dropped.
+    fn settle(&mut self) {
+        let counters = &mut self.counters;
+        counters.written = self.file.frames();
+        counters.received = counters.received.max(counters.written + counters.dropped);
+        counters.dropped = counters.dropped.max(counters.received - counters.written);
     }
 
     fn tell_counters(&self) {

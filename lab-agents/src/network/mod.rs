@@ -34,7 +34,9 @@ use talk::{Order, Report};
 
 /// Arguments with which this program starts itself again as [`holder::main`].
 pub const HOLDER_ARGS: [&str; 2] = ["agent", "namespace-holder"];
-/// How long making the namespaces or sending a canary may take; the services have until the command's deadline.
+/// Code of the fault where the holder took too long.
+const TIMEOUT: &str = "network-timeout";
+/// How long sending a canary may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the holder may take to go.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -95,17 +97,26 @@ impl NetworkAgent {
     fn up(&mut self, call: &Call<'_>) -> Result<Reply, Fault> {
         self.release();
         let up = self.up.insert(Up::start(&self.network, self.outlet.clone())?);
-        let soon = Instant::now() + call.left(PATIENCE);
-        let (pid, user_namespace) = up.wait(call, soon, "make the namespaces", |report| match report {
-            Report::Holding { pid, user_namespace } => Some((pid, user_namespace)),
-            _ => None,
+        // Keeper and holder both report, in no certain order.
+        let (mut holding, mut made, mut ready) = (None, false, self.network.program.is_none());
+        let result = up.wait(call, call.deadline, "make the network", |report| {
+            match report {
+                Report::Holding { pid, user_namespace } => holding = Some((pid, user_namespace)),
+                Report::Made => made = true,
+                Report::Ready => ready = true,
+                _ => {}
+            }
+            holding.filter(|_| made && ready)
+        });
+        let (pid, user_namespace) = result.map_err(|fault| match fault.code.as_str() {
+            TIMEOUT if made => Fault::bench(
+                "services-not-ready",
+                "the services' program did not print the line `ready` before the deadline",
+            )
+            .with_help("run the program that the bench names for them by hand"),
+            _ => fault,
         })?;
-        up.wait(call, soon, "set the link up", |report| matches!(report, Report::Made).then_some(()))?;
         tracing::info!(user_namespace, "the isolated network is up");
-        if self.network.program.is_some() {
-            let ready = |report| matches!(report, Report::Ready).then_some(());
-            up.wait(call, call.deadline, "start the services", ready)?;
-        }
         call.out.attach("phone", json!(binding::Handle { pid }));
         call.out.attach("services", json!(binding::Handle { pid: up.keeper.id() as i32 }));
         Ok(Reply::Network { facts: self.facts() })
@@ -218,12 +229,12 @@ impl Up {
         call: &Call<'_>,
         until: Instant,
         doing: &str,
-        wanted: impl Fn(Report) -> Option<T>,
+        mut wanted: impl FnMut(Report) -> Option<T>,
     ) -> Result<T, Fault> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || call.cancel.is_set() {
-                return Err(Fault::bench("network-timeout", format!("it took too long to {doing}")));
+                return Err(Fault::bench(TIMEOUT, format!("it took too long to {doing}")));
             }
             match self.reports.recv_timeout(left.min(CANCEL_POLL)) {
                 Ok(Report::Failed { fault }) => return Err(fault),
