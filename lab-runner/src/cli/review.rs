@@ -273,7 +273,7 @@ mod tests {
         let text = reviewed(&args(folder.path()), true, "what?\na\n");
         assert_eq!(text.matches("[a/r/s]").count(), 2, "{text}");
         assert_eq!(text.matches("accepted: ").count(), 2, "{text}");
-        let first = "new: app → 203.0.113.66:443 tcp, TLS, no name, in idle (undeclared), 1.2 s after pairing, frame 4200";
+        let first = "new: app → 203.0.113.66:443 tcp, TLS, no name, seen in idle, undeclared, 1.2 s after pairing, frame 4200";
         assert!(text.contains(first), "{text}");
         assert!(stores.iter().all(|store| store.accepted.exists() && !store.pending.exists()));
         assert_eq!(reviewed(&args(folder.path()), true, ""), "nothing waits for a review\n");

@@ -34,11 +34,12 @@ impl fmt::Display for Change {
             ChangeKind::Changed => "changed",
         };
         let (status, what) = self.head.split_once(": ").unwrap_or(("", &self.head));
-        write!(f, "{kind}: {what}")?;
-        if !self.detail.is_empty() {
-            write!(f, ", {}", self.detail)?;
+        let detail = if self.detail.is_empty() { String::new() } else { format!(", {}", self.detail) };
+        // A declaration's own line is long: what was seen of it is set apart.
+        match status {
+            "declared" => write!(f, "{kind}: {what}; declared{detail}"),
+            status => write!(f, "{kind}: {what}{detail}, {status}"),
         }
-        write!(f, " ({status})")
     }
 }
 
@@ -82,7 +83,7 @@ fn describe(entry: &Entry) -> String {
         parts.push(format!("under {domains}"));
     }
     if let Some(phases) = entry.attribute("phases") {
-        parts.push(format!("in {phases}"));
+        parts.push(format!("seen in {phases}"));
     }
     parts.join(", ")
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lab_observe::Reason;
+
 use crate::judge::{Endpoint, Protection, Status, Verdict, printable};
 use crate::manifest::Manifest;
 
@@ -156,11 +158,20 @@ fn entry(rows: &[&Endpoint]) -> Entry {
         set("speaks", all(&|row| vec![row.app.clone()]));
         set("rule", all(&|row| row.rule.iter().cloned().collect()));
         let names = all(&|row| row.names.clone());
-        let unnamed = all(&|row| row.reason.map(|reason| reason.as_str().to_owned()).into_iter().collect());
+        let unnamed = all(&|row| row.reason.map(why).into_iter().collect());
         set("names", if names.is_empty() { "none".into() } else { names });
         set("unnamed", unnamed);
     }
     Entry { attributes }
+}
+
+/// Why a flow has no name. Whether the client had looked anything else up before is a matter of milliseconds, and no
+/// change.
+fn why(reason: Reason) -> String {
+    match reason {
+        Reason::NeverQueried | Reason::NoDnsSeen => "never looked up".into(),
+        other => other.as_str().replace('_', " "),
+    }
 }
 
 fn protection(weakest: Protection) -> &'static str {

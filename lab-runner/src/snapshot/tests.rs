@@ -39,7 +39,7 @@ fn weaker_evidence_or_another_phase_is_a_change() {
     let weak = set(with(tls(4_200, "203.0.113.7:443").sni("a.cdn.example")));
     let told: Vec<String> = changes(Some(&strong), &weak).iter().map(Change::to_string).collect();
     let expected =
-        "changed: app → *.cdn.example tcp/443, evidence sni, evidence: corroborated → sni (declared)";
+        "changed: app → *.cdn.example tcp/443, evidence sni; declared, evidence: corroborated → sni";
     assert_eq!(told, [expected]);
 }
 
