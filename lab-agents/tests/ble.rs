@@ -12,7 +12,7 @@ use lab_protocol::{
     Action, AgentKind, Carrier, Command, Epoch, Event, Fault, FaultKind, FromAgent, Incoming, PairingMethod,
     Reply, Source, StepRef, ToAgent, VERSION,
 };
-use lab_virtual_bench::radio::{Radio, RadioConfig};
+use lab_virtual_bench::radio::{Neighbour, Radio, RadioConfig};
 use lab_virtual_bench::uart::{BoardEnd, RadioLine, RadioPort};
 
 const FIRMWARE: &str = "00002a26-0000-1000-8000-00805f9b34fb";
@@ -29,9 +29,14 @@ struct Watch {
 
 impl Watch {
     fn off() -> Self {
+        Self::among(Vec::new())
+    }
+
+    fn among(neighbours: Vec<Neighbour>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, board) = RadioPort::pair();
-        let radio = Radio::start(RadioConfig::new(dir.path().to_owned()), port).unwrap();
+        let config = RadioConfig { neighbours, ..RadioConfig::new(dir.path().to_owned()) };
+        let radio = Radio::start(config, port).unwrap();
         Self { radio, board, _dir: dir }
     }
 
@@ -292,4 +297,24 @@ fn a_command_that_was_given_up_leaves_nothing_in_the_way_of_the_next() {
     watch.boot("1.4.0", Some("428917"));
     lab.scan(5000).unwrap();
     lab.pair(PairingMethod::Passkey, Some("428917"), false).unwrap();
+}
+
+#[test]
+fn of_several_devices_with_the_same_name_only_an_address_picks_one() {
+    let neighbour = |name: &str, address: &str| Neighbour { name: name.into(), address: address.into() };
+    let watch = Watch::among(vec![
+        neighbour("U8 Nucleus", "C0:00:00:00:00:09"),
+        neighbour("Lamp\u{1b}[31m", "C0:00:00:00:00:0A"),
+    ]);
+    let mut lab = Lab::on(&watch);
+    let absent = Some("U9".to_owned());
+    let missing = lab.run(Action::Scan { name: absent, address: None, service: None, within_ms: 300 });
+    let message = assert_fault(missing, FaultKind::Product, "device-not-found");
+    assert!(message.contains(r#"2 others were heard, among them "Lamp\x1b[31m", "U8 Nucleus""#), "{message}");
+    watch.boot("1.4.0", None);
+    let message = assert_fault(lab.scan(5000), FaultKind::Bench, "device-ambiguous");
+    assert!(message.contains("C0:00:00:00:00:08, C0:00:00:00:00:09"), "{message}");
+    let address = Some("C0:00:00:00:00:08".to_owned());
+    lab.run(Action::Scan { name: None, address, service: None, within_ms: 5000 }).unwrap();
+    lab.read(BATTERY, "W").unwrap();
 }

@@ -35,6 +35,17 @@ pub struct RadioConfig {
     pub adapter_address: String,
     /// The watch's address, a static random one.
     pub watch_address: String,
+    /// Other devices that advertise near it.
+    pub neighbours: Vec<Neighbour>,
+}
+
+/// Another device in the air, which advertises and does nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The name that it advertises.
+    pub name: String,
+    /// Its address, `AA:BB:CC:DD:EE:FF`.
+    pub address: String,
 }
 
 impl RadioConfig {
@@ -46,6 +57,7 @@ impl RadioConfig {
             adapter: "hci0".to_owned(),
             adapter_address: "02:00:00:00:00:01".to_owned(),
             watch_address: "C0:00:00:00:00:08".to_owned(),
+            neighbours: Vec::new(),
         }
     }
 
@@ -54,11 +66,16 @@ impl RadioConfig {
     }
 
     fn device_path(&self) -> String {
-        format!("{}/dev_{}", self.adapter_path(), self.watch_address.replace(':', "_"))
+        self.path_of(&self.watch_address)
+    }
+
+    fn path_of(&self, address: &str) -> String {
+        format!("{}/dev_{}", self.adapter_path(), address.replace(':', "_"))
     }
 
     fn check(&self) -> Result<(), RadioError> {
-        for address in [&self.adapter_address, &self.watch_address] {
+        let neighbours = self.neighbours.iter().map(|neighbour| &neighbour.address);
+        for address in [&self.adapter_address, &self.watch_address].into_iter().chain(neighbours) {
             let octets: Vec<&str> = address.split(':').collect();
             let valid = |octet: &&str| {
                 octet.len() == 2 && octet.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))

@@ -9,6 +9,7 @@ mod attributes;
 mod bus;
 mod device;
 mod error;
+mod neighbour;
 mod publish;
 mod stack;
 mod state;

@@ -12,6 +12,7 @@ use zbus::object_server::InterfaceRef;
 use super::adapter::Adapter;
 use super::attributes;
 use super::device::Device;
+use super::neighbour;
 use super::stack::Stack;
 use super::state::Face;
 
@@ -40,6 +41,11 @@ pub(super) async fn difference(stack: &Arc<Stack>, notified: &[u16]) -> zbus::Re
         let adapter: InterfaceRef<Adapter> =
             stack.connection.object_server().interface(stack.config.adapter_path()).await?;
         if told.discovering != discovering {
+            if discovering {
+                neighbour::appear(stack).await?;
+            } else {
+                neighbour::disappear(stack).await?;
+            }
             adapter.get().await.discovering_changed(adapter.signal_emitter()).await?;
         }
         if told.powered != powered {
