@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lab_observe::{MacAddr, Observation};
-use lab_protocol::{Action, Body, Event, Fault, FaultKind, Reply};
+use lab_protocol::{Action, Body, Event, Fault, FaultKind, Reply, StepRef};
 
 use super::collect::{Collector, Draft};
 use super::verdict::Outcome;
@@ -41,7 +41,7 @@ pub(super) fn check(
         captures(attempt, &mut gaps);
     }
     // The capture itself says more than the agent that waited for the same canary.
-    if gaps.found.iter().any(|draft| draft.rule == "canary-unseen") {
+    if gaps.found.iter().any(|draft| draft.rule == "no-canary") {
         gaps.found.retain(|draft| !draft.evidence.iter().any(|one| one == "code canary-missing"));
     }
     let worth = if gaps.found.is_empty() { Worth::Whole } else { Worth::Partial };
@@ -98,7 +98,7 @@ impl Gaps<'_, '_> {
 }
 
 fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
-    let mut open: BTreeMap<u64, String> = BTreeMap::new();
+    let mut open: BTreeMap<u64, &StepRef> = BTreeMap::new();
     let mut done: BTreeSet<(String, u32)> = BTreeSet::new();
     let mut steps: BTreeMap<u64, (String, u32)> = BTreeMap::new();
     let (mut begun, mut ended, mut interrupted, mut faults) = (false, false, false, 0);
@@ -106,7 +106,7 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
     for entry in &attempt.entries {
         let event = match &entry.body {
             Body::Command(command) => {
-                open.insert(command.id, format!("{}/{}", command.step.phase, command.step.label));
+                open.insert(command.id, &command.step);
                 if !matches!(command.action, Action::Phase { .. }) {
                     steps.insert(command.id, (command.step.phase.clone(), command.step.index));
                 }
@@ -124,16 +124,22 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
             }
             Event::Failed { fault } => {
                 faults += 1;
-                close(&mut open, entry.id);
+                let step = close(&mut open, entry.id);
                 if !causes.explain(fault) {
-                    gaps.at(entry.t, of_fault(fault));
+                    let mut draft = of_fault(fault);
+                    if let Some(step) = step {
+                        draft.title = format!("{}: {}", printable(&step.label), draft.title);
+                    }
+                    gaps.at(entry.t, draft);
                 }
             }
             Event::Done { .. } => {
                 close(&mut open, entry.id);
                 done.extend(entry.id.and_then(|id| steps.get(&id)).cloned());
             }
-            Event::Cancelled => close(&mut open, entry.id),
+            Event::Cancelled => {
+                close(&mut open, entry.id);
+            }
             Event::Exited { what, .. } if what == SERVICES && causes.bench_fault => {}
             Event::Exited { what, status } => gaps.at(entry.t, of_exit(what, status)),
             _ => {}
@@ -150,7 +156,10 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
         gaps.doubt("run-cut-short", title).help = Some("run it again".into());
     }
     if ended && let Some(step) = open.values().next() {
-        gaps.doubt("command-unanswered", format!("{} was begun and never ended", printable(step)));
+        gaps.doubt(
+            "command-unanswered",
+            format!("{}/{} was begun and never ended", printable(&step.phase), printable(&step.label)),
+        );
     }
     if ended && faults == 0 && !interrupted {
         let missing = plan.phases.iter().flat_map(|phase| {
@@ -198,10 +207,9 @@ impl Causes {
     }
 }
 
-fn close(open: &mut BTreeMap<u64, String>, id: Option<u64>) {
-    if let Some(id) = id {
-        open.remove(&id);
-    }
+/// The step of a command that ended.
+fn close<'a>(open: &mut BTreeMap<u64, &'a StepRef>, id: Option<u64>) -> Option<&'a StepRef> {
+    open.remove(&id?)
 }
 
 fn of_fault(fault: &Fault) -> Draft {
@@ -358,8 +366,7 @@ fn canaries(attempt: &Attempt, capture: &Capture, gaps: &mut Gaps<'_, '_>) {
         } else {
             format!("no canary showed before the first step that the capture at {at} sees traffic")
         };
-        gaps.doubt("canary-unseen", title).help =
-            Some("check what the capture interface is connected to".into());
+        gaps.doubt("no-canary", title).help = Some("check what the capture interface is connected to".into());
     }
 }
 

@@ -71,7 +71,7 @@ fn steps_that_were_not_carried_out_leave_doubt() {
 fn a_canary_not_seen_both_ways_leaves_doubt() {
     let mut deaf = whole(meant());
     deaf.captures[0].observation.canaries.pop();
-    assert_eq!(rules(&judged(&[deaf])), (Outcome::Inconclusive, vec!["canary-unseen"]));
+    assert_eq!(rules(&judged(&[deaf])), (Outcome::Inconclusive, vec!["no-canary"]));
     let mut from_one_end = whole(meant());
     let canaries = &mut from_one_end.captures[0].observation.canaries;
     canaries[1].src_mac = canaries[0].src_mac;
