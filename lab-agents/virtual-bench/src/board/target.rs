@@ -18,7 +18,7 @@ const ICSR: u32 = 0xE000_ED04;
 const PENDSVSET: u32 = 1 << 28;
 const PENDSVCLR: u32 = 1 << 27;
 /// How long an instruction may take before the core is taken to be asleep.
-const STEP_PATIENCE: Duration = Duration::from_millis(20);
+const STEP_PATIENCE: Duration = Duration::from_millis(3);
 const STEP_DEADLINE: Duration = Duration::from_secs(1);
 /// From here on no instruction can lie (DDI 0419, B3.1).
 const NO_CODE: u32 = 0xE000_0000;
@@ -292,9 +292,12 @@ impl Target {
         }
         // A core that was halted while it slept goes on sleeping in the emulator, where the real one wakes. An exception
         // wakes it; as interrupts are held back during a step, it is never taken.
+        let pending = self.machine.bus.read_word(ICSR)? & PENDSVSET != 0;
         self.machine.bus.write_word(ICSR, PENDSVSET)?;
         let woken = self.machine.core.stops_within(STEP_DEADLINE)?;
-        self.machine.bus.write_word(ICSR, PENDSVCLR)?;
+        if !pending {
+            self.machine.bus.write_word(ICSR, PENDSVCLR)?;
+        }
         if woken { Ok(()) } else { self.machine.core.halt() }
     }
 

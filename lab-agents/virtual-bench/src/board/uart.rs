@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -29,12 +29,14 @@ const RECONNECT_MS: u16 = 50;
 /// How long it may take until a thread notices that the board is gone.
 const STOP_TICK: Duration = Duration::from_millis(50);
 
+nix::ioctl_none_bad!(allow_further_openers, nix::libc::TIOCNXCL);
+
 #[derive(Debug)]
 pub(super) struct Uart {
     path: PathBuf,
     state: Mutex<State>,
     // Kept open, so that what is written while no reader is there stays in the pty.
-    _slave: OwnedFd,
+    slave: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Uart {
             to_radio,
             deaf: true,
         };
-        Ok(Self { path, state: Mutex::new(state), _slave: pty.slave })
+        Ok(Self { path, state: Mutex::new(state), slave: pty.slave })
     }
 
     /// The pty's slave side: the console's serial port.
@@ -148,6 +150,9 @@ impl Uart {
             if fds[0].revents().is_some_and(|events| !events.is_empty()) {
                 return;
             }
+            // A reader that took the port for itself and was killed leaves it taken, since the slave stays open here.
+            // SAFETY: the descriptor is open and the request takes no argument.
+            let _ = unsafe { allow_further_openers(self.slave.as_raw_fd()) };
             let mut state = self.lock();
             state.read_chip();
             state.flush_console();
