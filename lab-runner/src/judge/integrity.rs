@@ -258,6 +258,13 @@ fn captures(attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
             gaps.doubt("capture-missing", title);
         }
     }
+    let unwatched: Vec<String> = gaps.observed.sides.unwatched().map(printable).collect();
+    for side in unwatched {
+        gaps.doubt(
+            "side-unwatched",
+            format!("nothing captures what the {side} sends: its traffic was not seen"),
+        );
+    }
     for capture in &attempt.captures {
         counters(attempt, capture, gaps);
         read_whole(capture, gaps);

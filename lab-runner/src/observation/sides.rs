@@ -61,6 +61,12 @@ impl Sides {
         Some(Placed { side: &known.side, by_link: false })
     }
 
+    /// Sides of the product whose link no vantage point watches.
+    pub fn unwatched(&self) -> impl Iterator<Item = &str> {
+        let ours = self.sides.iter().map(|known| known.side.name.as_str()).filter(|name| *name != "services");
+        ours.filter(|name| !self.vantages.iter().any(|vantage| vantage.side == *name))
+    }
+
     /// Whether the lab itself started everything that talks on the client's side, so that its look-ups began in sight.
     pub fn knows_start(&self, flow: &FlowRecord) -> bool {
         self.client(flow).is_some_and(|placed| placed.side.only_companion)

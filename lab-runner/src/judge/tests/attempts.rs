@@ -92,6 +92,20 @@ fn no_capture_and_a_cut_one_leave_doubt() {
 }
 
 #[test]
+fn a_side_of_the_product_that_nobody_watches_leaves_doubt() {
+    let mut blind = whole(meant());
+    for entry in &mut blind.entries {
+        if let lab_protocol::Body::Event(Event::Done { reply: lab_protocol::Reply::Network { facts } }) =
+            &mut entry.body
+        {
+            let watch = lab_protocol::Side { name: "watch".into(), ..facts.sides[0].clone() };
+            facts.sides.push(watch);
+        }
+    }
+    assert_eq!(rules(&judged(&[blind])), (Outcome::Inconclusive, vec!["side-unwatched"]));
+}
+
+#[test]
 fn nothing_at_all_is_no_pass() {
     assert_eq!(rules(&judged(&[])), (Outcome::Inconclusive, vec!["repeat-missing"]));
     let empty = Attempt { number: 1, repeat: 1, entries: vec![], captures: vec![], retried: false };
