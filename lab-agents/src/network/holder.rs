@@ -116,11 +116,16 @@ fn make_namespaces() -> Result<bool, Fault> {
             "namespaces-forbidden",
             format!("this host lets user {user} make no isolated network: {doing}: {error}"),
         )
-        .with_help(
-            "run as root; or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, \
-             user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0); in a container, start \
-             it with --privileged; or judge a recording with --replay, which needs none of this",
-        )
+        .with_help(format!(
+            "{}; or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above \
+             0, kernel.apparmor_restrict_unprivileged_userns=0); or judge a recording with --replay, which needs none \
+             of this",
+            if user.is_root() {
+                "this root lacks the capability CAP_SYS_ADMIN: start the container with --privileged"
+            } else {
+                "run as root"
+            }
+        ))
     };
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| refused("a user namespace", &error))?;
     // Mapped to itself, so that a D-Bus outside still takes us for who we are.

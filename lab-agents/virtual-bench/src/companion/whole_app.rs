@@ -1,6 +1,8 @@
 //! The whole app against the emulated Bluetooth service, a scripted firmware and the bench's services: it does nothing
 //! before the watch is bonded, and all the rest because of it.
 
+#![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
+
 use std::{
     io,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},

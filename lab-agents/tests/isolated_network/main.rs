@@ -3,33 +3,25 @@
 
 #![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
 
+mod bench;
+mod processes;
+
 use std::{
-    collections::BTreeMap,
-    fs::File,
     io,
     os::{
-        fd::{AsFd, FromRawFd, OwnedFd},
+        fd::{FromRawFd, OwnedFd},
         unix::net::UnixStream,
     },
-    path::{Path, PathBuf},
     process::{Command, ExitCode},
-    sync::mpsc::{self, Receiver, Sender},
     time::{Duration, Instant},
 };
 
-use lab_agents::{
-    capture,
-    carrier::{ChildCarrier, PROTOCOL_FD},
-    companion, mono_ns, network, serve,
-};
-use lab_protocol::{
-    Action, AgentKind, BlobRef, CanaryWay, Carrier, Command as Order, Epoch, Event, FaultKind, FromAgent,
-    Incoming, NetworkFacts, Reply, Source, StepRef, ToAgent, VERSION,
-    binding::{self, Attached, Handle, Program, VantagePoint},
-    clock::wall_ns,
-};
+use lab_agents::{capture, carrier::PROTOCOL_FD, companion, network, serve};
+use lab_protocol::{Action, CanaryWay, Event, FaultKind, Reply};
 use lab_virtual_bench::{companion as app, services};
-use serde_json::{Value, json};
+
+use bench::Bench;
+use processes::{kill, mentioned, wait_gone, wait_until};
 
 /// How long any one thing may take here.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -118,206 +110,6 @@ fn without_root() {
     match command.status() {
         Ok(status) => assert!(status.success(), "as user 65534: {status}"),
         Err(error) => println!("skipped: setpriv: {error}"),
-    }
-}
-
-struct Agent {
-    carrier: ChildCarrier,
-    source: Source,
-    pid: i32,
-}
-
-/// A bench with a network that is up.
-struct Bench {
-    dir: tempfile::TempDir,
-    epoch: Epoch,
-    sender: Sender<Incoming>,
-    inbox: Receiver<Incoming>,
-    agents: BTreeMap<&'static str, Agent>,
-    attached: Attached,
-    events: Vec<(u64, Event)>,
-    chunks: BTreeMap<String, Vec<u8>>,
-    last_id: u64,
-}
-
-impl Bench {
-    fn new(services: &[&str], app: &[&str]) -> (Self, NetworkFacts) {
-        let (sender, inbox) = mpsc::channel();
-        let mut bench = Self {
-            dir: tempfile::tempdir().unwrap(),
-            epoch: Epoch { mono_ns: mono_ns(), wall_ns: wall_ns() },
-            sender,
-            inbox,
-            agents: BTreeMap::new(),
-            attached: Attached::new(),
-            events: Vec::new(),
-            chunks: BTreeMap::new(),
-            last_id: 0,
-        };
-        let network = binding::Network {
-            phone: vec!["192.0.2.10/24".into(), "2001:db8:1::10/64".into()],
-            phone_via: vec!["192.0.2.1".parse().unwrap(), "2001:db8:1::1".parse().unwrap()],
-            services: vec!["192.0.2.1/24".into(), "2001:db8:1::1/64".into()],
-            service_addresses: [
-                "203.0.113.53",
-                "2001:db8:53::53",
-                "198.51.100.20",
-                "198.51.100.21",
-                "198.51.100.123",
-                "203.0.113.66",
-                "2001:db8:66::66",
-            ]
-            .map(|address| address.parse().unwrap())
-            .to_vec(),
-            program: Some(bench.program("services", services)),
-        };
-        bench.start("network", AgentKind::Network, json!(network));
-        let facts = match bench.call("network", Action::NetworkUp) {
-            Ok(Reply::Network { facts }) => facts,
-            other => panic!("no network: {other:?}"),
-        };
-        let point =
-            |side: &str, buffer| VantagePoint { interface: "eth0".into(), side: Some(side.into()), buffer };
-        let capture = binding::Capture {
-            vantages: BTreeMap::from([
-                ("phone".into(), point("phone", None)),
-                ("narrow".into(), point("phone", Some(1))),
-                ("services".into(), point("services", None)),
-            ]),
-            attached: bench.attached.clone(),
-        };
-        bench.start("capture", AgentKind::Capture, json!(capture));
-        let companion = binding::Companion {
-            apps: BTreeMap::from([
-                ("companion".into(), bench.program("app", app)),
-                ("flood".into(), bench.program("flood", &[])),
-                ("sleeper".into(), bench.program("sleeper", &[])),
-            ]),
-            attached: bench.attached.clone(),
-        };
-        bench.start("companion", AgentKind::Companion, json!(companion));
-        (bench, facts)
-    }
-
-    /// This program again, with the CA file that services write and the app reads.
-    fn program(&self, part: &str, args: &[&str]) -> Program {
-        let ca_file = self.dir.path().join("ca.pem");
-        let ca_file = ca_file.to_str().unwrap();
-        Program {
-            program: std::env::current_exe().unwrap().to_str().unwrap().into(),
-            args: [&[part, "--ca-file", ca_file], args].concat().iter().map(|arg| (*arg).into()).collect(),
-            env: BTreeMap::from([("DBUS_SYSTEM_BUS_ADDRESS".into(), "unix:path=/nonexistent".into())]),
-        }
-    }
-
-    fn start(&mut self, name: &'static str, kind: AgentKind, binding: Value) {
-        let source = Source::new(kind, "net");
-        let stderr = File::from(io::stderr().as_fd().try_clone_to_owned().unwrap());
-        let program = std::env::current_exe().unwrap();
-        let before = children();
-        let mut carrier =
-            ChildCarrier::start(&program, &["agent", name], &source, self.sender.clone(), Some(stderr))
-                .unwrap();
-        let pid = children().into_iter().find(|pid| !before.contains(pid)).unwrap();
-        carrier
-            .send(&ToAgent::Hello { version: VERSION, you: source.clone(), epoch: self.epoch, binding })
-            .unwrap();
-        self.agents.insert(name, Agent { carrier, source, pid });
-    }
-
-    fn call(&mut self, agent: &'static str, action: Action) -> Result<Reply, lab_protocol::Fault> {
-        self.last_id += 1;
-        let id = self.last_id;
-        let Agent { carrier, source, .. } = self.agents.get_mut(agent).unwrap();
-        let step = StepRef { phase: "test".into(), index: 0, label: agent.into() };
-        let deadline_ms = PATIENCE.as_millis() as u64;
-        let command = Order { id, to: source.clone(), step, deadline_ms, action };
-        carrier.send(&ToAgent::Command { command }).unwrap();
-        loop {
-            match self.next() {
-                (Some(answered), Event::Done { reply }) if answered == id => return Ok(reply),
-                (Some(answered), Event::Failed { fault }) if answered == id => return Err(fault),
-                _ => {}
-            }
-        }
-    }
-
-    fn next(&mut self) -> (Option<u64>, Event) {
-        loop {
-            match self.inbox.recv_timeout(PATIENCE + Duration::from_secs(1)).unwrap() {
-                Incoming::Message(_, FromAgent::Event { id, t, event }) => {
-                    self.events.push((t, event.clone()));
-                    return (id, event);
-                }
-                Incoming::Message(_, FromAgent::Chunk { name, bytes }) => {
-                    self.chunks.entry(name).or_default().extend(bytes);
-                }
-                Incoming::Message(_, FromAgent::Attach { name, handle }) => {
-                    let handle: Handle = serde_json::from_value(handle).unwrap();
-                    self.attached.insert(name, handle);
-                }
-                Incoming::Message(_, FromAgent::Hello { .. }) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    fn wait_for(&mut self, wanted: impl Fn(&Event) -> bool) {
-        while !self.events.iter().any(|(_, event)| wanted(event)) {
-            self.next();
-        }
-    }
-
-    /// Here the app finds no Bluetooth and ends, once it has used its channel.
-    fn wait_for_app(&mut self) {
-        self.wait_for(|event| matches!(event, Event::Exited { what, .. } if what == "companion"));
-    }
-
-    fn start_capture(&mut self, vantage: &str) {
-        assert_eq!(self.call("capture", Action::StartCapture { vantage: vantage.into() }), Ok(Reply::Ok));
-    }
-
-    fn canary(&mut self, vantage: &str, count: u32) {
-        assert!(matches!(self.call("network", Action::Canary), Ok(Reply::CanarySent { .. })));
-        let awaited = Action::AwaitCanary { vantage: vantage.into(), count };
-        assert_eq!(self.call("capture", awaited), Ok(Reply::Ok));
-    }
-
-    /// The captured file's bytes, checked against the hash that was told.
-    fn stop_capture(&mut self, vantage: &str) -> Vec<u8> {
-        match self.call("capture", Action::StopCapture { vantage: vantage.into() }) {
-            Ok(Reply::Captured { dropped: 0, .. }) => {}
-            other => panic!("{other:?}"),
-        }
-        let name = format!("captures/{vantage}.pcapng");
-        let bytes = self.chunks.remove(&name).unwrap();
-        let expected = Event::Artifact { name, blob: BlobRef::of(&bytes) };
-        assert!(self.events.iter().any(|(_, event)| *event == expected), "the file is not as announced");
-        let path = self.dir.path().join("again.pcapng");
-        std::fs::write(&path, &bytes).unwrap();
-        let mut again = pcap::Capture::from_file(&path).unwrap();
-        assert_eq!(again.get_datalink(), pcap::Linktype::ETHERNET);
-        let read = std::iter::from_fn(|| again.next_packet().ok().map(drop)).count();
-        assert_eq!(read, frames(&bytes).len(), "libpcap reads the same frames");
-        bytes
-    }
-
-    fn launch(&mut self) {
-        assert_eq!(self.call("companion", Action::Launch { app: "companion".into() }), Ok(Reply::Ok));
-    }
-
-    fn expect(&mut self, pattern: &str) -> Result<Reply, lab_protocol::Fault> {
-        self.call("companion", Action::ExpectLine { pattern: pattern.into(), within_ms: 5000 })
-    }
-
-    fn shut_down(mut self) {
-        for (_, mut agent) in std::mem::take(&mut self.agents).into_iter().rev() {
-            agent.carrier.send(&ToAgent::Shutdown).unwrap();
-            agent.carrier.join();
-        }
-        for handle in self.attached.values() {
-            wait_gone(handle.pid);
-        }
     }
 }
 
@@ -475,58 +267,4 @@ fn killed_agent() {
     kill(&bench.agents["network"]);
     wait_until("the services end with the network", || mentioned(&dir) == 0);
     bench.attached.values().for_each(|handle| wait_gone(handle.pid));
-}
-
-fn kill(agent: &Agent) {
-    use nix::{sys::signal, unistd::Pid};
-    signal::kill(Pid::from_raw(agent.pid), signal::Signal::SIGKILL).unwrap();
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let patience = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < patience, "not so: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Processes whose command line names this directory.
-fn mentioned(dir: &Path) -> usize {
-    let needle = dir.to_str().unwrap();
-    processes()
-        .into_iter()
-        .filter(|path| {
-            std::fs::read(path.join("cmdline"))
-                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(needle))
-        })
-        .count()
-}
-
-fn processes() -> Vec<PathBuf> {
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().parse::<u32>().is_ok())
-        .collect()
-}
-
-fn children() -> Vec<i32> {
-    let us = std::process::id().to_string();
-    processes()
-        .into_iter()
-        .filter(|path| {
-            std::fs::read_to_string(path.join("stat")).is_ok_and(|stat| {
-                stat.rsplit(')').next().unwrap().split_whitespace().nth(1) == Some(us.as_str())
-            })
-        })
-        .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
-        .collect()
-}
-
-fn wait_gone(pid: i32) {
-    wait_until(&format!("process {pid} is gone"), || {
-        std::fs::read_to_string(format!("/proc/{pid}/stat"))
-            .map_or(true, |stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
-    });
 }
