@@ -9,6 +9,7 @@ pub mod ble;
 pub mod canary;
 #[cfg(feature = "capture")]
 pub mod capture;
+pub mod carrier;
 #[cfg(feature = "companion")]
 pub mod companion;
 #[cfg(feature = "console")]
@@ -21,7 +22,6 @@ pub mod lines;
 pub mod namespaces;
 #[cfg(feature = "network")]
 pub mod network;
-pub mod carrier;
 pub mod serve;
 
 pub use serve::{Agent, Call, Cancel, Outlet, Start, mono_ns, serve};

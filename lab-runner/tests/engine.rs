@@ -109,7 +109,8 @@ fn desk(plan: &str) -> Desk {
     write("plan.yaml", plan);
     write("manifest.yaml", MANIFEST);
     write("fw.bin", "firmware");
-    let inputs = Inputs::load(&folder.path().join("plan.yaml"), None).unwrap_or_else(|error| panic!("{error}"));
+    let inputs =
+        Inputs::load(&folder.path().join("plan.yaml"), None).unwrap_or_else(|error| panic!("{error}"));
     let images = Images::load(&inputs.plan).unwrap();
     let files = folder.path().join("attempt");
     Desk { _folder: folder, inputs, images, files }
@@ -166,7 +167,11 @@ fn the_replay_of_an_attempt_logs_the_very_same_entries() {
     let desk = desk(PLAN);
     let (end, live) = attempt(&desk, Arc::new(|action, _| Some(well(action))), |_| {});
     assert_eq!(end, End::Complete);
-    assert!(live.actions().iter().any(|(_, action)| matches!(action, Action::Pair { passkey: Some(key), .. } if key == "123")));
+    assert!(
+        live.actions()
+            .iter()
+            .any(|(_, action)| matches!(action, Action::Pair { passkey: Some(key), .. } if key == "123"))
+    );
     let (again, replayed) = replay(&desk, &live.0);
     assert_eq!(again.unwrap(), End::Complete);
     assert_eq!(replayed.0, live.0);
@@ -209,8 +214,13 @@ fn captures_run_and_saw_a_canary_before_the_first_stimulus_and_everything_is_put
     let place = |wanted: fn(&Action) -> bool| {
         actions.iter().position(|(_, action)| wanted(action)).unwrap_or_else(|| panic!("{actions:?}"))
     };
-    assert!(place(|a| matches!(a, Action::StartCapture { .. })) < place(|a| matches!(a, Action::AwaitCanary { .. })));
-    assert!(place(|a| matches!(a, Action::AwaitCanary { .. })) < place(|a| matches!(a, Action::Flash { .. })));
+    assert!(
+        place(|a| matches!(a, Action::StartCapture { .. }))
+            < place(|a| matches!(a, Action::AwaitCanary { .. }))
+    );
+    assert!(
+        place(|a| matches!(a, Action::AwaitCanary { .. })) < place(|a| matches!(a, Action::Flash { .. }))
+    );
     let failed = place(|a| matches!(a, Action::Pair { .. }));
     for after in [
         place(|a| matches!(a, Action::Stop { .. })),
@@ -220,7 +230,10 @@ fn captures_run_and_saw_a_canary_before_the_first_stimulus_and_everything_is_put
     ] {
         assert!(after > failed);
     }
-    assert!(!actions.iter().any(|(_, action)| matches!(action, Action::Idle { .. })), "steps after the failure");
+    assert!(
+        !actions.iter().any(|(_, action)| matches!(action, Action::Idle { .. })),
+        "steps after the failure"
+    );
     assert!(matches!(log.0.last().unwrap().body, Body::Event(Event::End)));
 }
 
@@ -272,6 +285,8 @@ fn a_canary_that_is_not_seen_does_not_end_the_run_but_stays_in_the_log() {
     });
     let (end, log) = attempt(&desk, script, |_| {});
     assert_eq!(end, End::Complete);
-    let doubts = log.0.iter().filter(|entry| matches!(&entry.body, Body::Event(Event::Failed { fault }) if fault.code == "no-canary"));
+    let doubts = log.0.iter().filter(
+        |entry| matches!(&entry.body, Body::Event(Event::Failed { fault }) if fault.code == "no-canary"),
+    );
     assert_eq!(doubts.count(), 2);
 }

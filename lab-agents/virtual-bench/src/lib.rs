@@ -3,14 +3,14 @@
 //! It stands in for hardware and nothing else: no agent knows of it, and it knows of no agent. Each part can be built
 //! alone, behind the feature of its name.
 
-#[cfg(feature = "radio")]
-pub mod radio;
 #[cfg(feature = "board")]
 pub mod board;
-pub mod uart;
 #[cfg(feature = "companion")]
 pub mod companion;
-#[cfg(feature = "services")]
-pub mod services;
 #[cfg(all(feature = "board", feature = "radio", feature = "services", feature = "companion"))]
 pub mod desk;
+#[cfg(feature = "radio")]
+pub mod radio;
+#[cfg(feature = "services")]
+pub mod services;
+pub mod uart;

@@ -59,6 +59,8 @@ pub struct LiveBench<'a> {
     dismissed: HashMap<Source, usize>,
     attached: binding::Attached,
     blobs_sent: HashSet<(Source, String)>,
+    /// Files whose agent has told itself what is in them.
+    announced: HashSet<String>,
     pending: Option<Pending>,
     ready: VecDeque<Happening>,
 }
@@ -97,6 +99,7 @@ impl<'a> LiveBench<'a> {
             dismissed: HashMap::new(),
             attached: binding::Attached::new(),
             blobs_sent: HashSet::new(),
+            announced: HashSet::new(),
             pending: None,
             ready: VecDeque::from([first]),
         }
@@ -205,6 +208,9 @@ impl<'a> LiveBench<'a> {
                         Event::Done { .. } | Event::Failed { .. } | Event::Cancelled => self.pending = None,
                         _ => {}
                     }
+                }
+                if let Event::Artifact { name, .. } = &event {
+                    self.announced.insert(name.clone());
                 }
                 self.ready.push_back(Happening { t, source, id, event });
             }
@@ -337,7 +343,9 @@ impl Bench for LiveBench<'_> {
         match self.begin.files.finish() {
             Ok(artifacts) => {
                 for (name, blob) in artifacts {
-                    self.lab_says(None, Event::Artifact { name, blob });
+                    if !self.announced.contains(&name) {
+                        self.lab_says(None, Event::Artifact { name, blob });
+                    }
                 }
             }
             Err(error) => {

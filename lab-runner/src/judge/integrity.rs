@@ -267,7 +267,7 @@ fn captures(attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
     }
     for capture in &attempt.captures {
         counters(attempt, capture, gaps);
-        read_whole(capture, gaps);
+        read_whole(attempt, capture, gaps);
         canaries(attempt, capture, gaps);
     }
 }
@@ -316,14 +316,15 @@ fn counted(attempt: &Attempt, capture: &Capture) -> (u64, Option<u64>) {
 }
 
 /// What the file itself says about what is missing.
-fn read_whole(capture: &Capture, gaps: &mut Gaps<'_, '_>) {
+fn read_whole(attempt: &Attempt, capture: &Capture, gaps: &mut Gaps<'_, '_>) {
     let summary = &capture.observation.summary;
     let at = printable(&capture.vantage);
     if summary.cut {
         let why = summary.cut_reason.as_deref().unwrap_or("it ends within a record");
         gaps.doubt("capture-cut", format!("the capture at {at} is damaged: {}", printable(why)));
     }
-    if summary.drops.unwrap_or(0) > 0 {
+    // The log's counters and the file's are of the same buffer: told once.
+    if summary.drops.unwrap_or(0) > counted(attempt, capture).0 {
         let title = format!("{} packets were dropped at {at}, says its file", summary.drops.unwrap_or(0));
         gaps.doubt("packets-dropped", title);
     }

@@ -145,8 +145,12 @@ impl Desk {
 
     /// The run directories, oldest first.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
-        let mut runs: Vec<PathBuf> =
-            std::fs::read_dir(self.path().join("runs")).into_iter().flatten().flatten().map(|run| run.path()).collect();
+        let mut runs: Vec<PathBuf> = std::fs::read_dir(self.path().join("runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|run| run.path())
+            .collect();
         runs.sort();
         runs
     }

@@ -74,32 +74,27 @@ fn a_companion_that_crashes_after_an_undeclared_flow_fails() {
 #[test]
 fn dropped_packets_are_inconclusive() {
     if is_there() {
-        let bench = |covert: serde_json::Value| {
-            json!({
-                "format": 1, "kind": "virtual", "capture": {"buffer": 4096},
-                "faults": {"companion_floods": 200_000, "covert": covert},
-            })
-        };
-        let ran = Desk::with_bench(PLAN, GOOD, &bench(json!(null))).run(&[]).ended_with(3);
+        let bench = |faults: serde_json::Value| json!({"format": 1, "kind": "virtual", "capture": {"buffer": 4096}, "faults": faults});
+        let flood = json!({"companion_floods": 200_000});
+        let ran = Desk::with_bench(PLAN, GOOD, &bench(flood)).run(&[]).ended_with(3);
         assert!(ran.rules().contains(&"packets-dropped"), "{:?}", ran.rules());
-        Desk::with_bench(PLAN, GOOD, &bench(covert_at_start())).run(&[]).ended_with(1).found(&["203.0.113.66"]);
+        let with_covert = json!({"companion_floods": 200_000, "covert": covert_at_start()});
+        Desk::with_bench(PLAN, GOOD, &bench(with_covert)).run(&[]).ended_with(1).found(&["203.0.113.66"]);
     }
 }
 
 #[test]
 fn a_vantage_point_that_sees_no_canary_is_inconclusive() {
     if is_there() {
-        let bench = |covert: serde_json::Value| {
-            json!({
-                "format": 1, "kind": "virtual", "capture": {"interface": "lo"},
-                "faults": {"covert": covert},
-            })
-        };
-        let ran = Desk::with_bench(PLAN, GOOD, &bench(json!(null))).run(&[]).ended_with(3);
+        let bench = |faults: serde_json::Value| json!({"format": 1, "kind": "virtual", "capture": {"interface": "lo"}, "faults": faults});
+        let ran = Desk::with_bench(PLAN, GOOD, &bench(json!({}))).run(&[]).ended_with(3);
         assert!(ran.rules().contains(&"no-canary"), "{:?}", ran.rules());
         // What it does see counts all the same.
         let local = json!({"transport": "udp", "address": "127.0.0.1", "port": 3478, "when": "start"});
-        Desk::with_bench(PLAN, GOOD, &bench(local)).run(&[]).ended_with(1).found(&["127.0.0.1"]);
+        Desk::with_bench(PLAN, GOOD, &bench(json!({"covert": local})))
+            .run(&[])
+            .ended_with(1)
+            .found(&["127.0.0.1"]);
     }
 }
 
@@ -133,7 +128,8 @@ fn a_probe_that_falls_silent_in_mid_flash_is_a_bench_fault_within_the_deadline()
         Desk::new(&plan, GOOD, &silent).run(&[]).ended_with(4).found(&["flash"]);
         assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
 
-        let launch_first = "  - name: before\n    steps:\n      - launch: {app: companion}\n      - idle: 500ms\n";
+        let launch_first =
+            "  - name: before\n    steps:\n      - launch: {app: companion}\n      - idle: 500ms\n";
         let plan = plan.replace("phases:\n", &format!("phases:\n{launch_first}"));
         let plan = plan.replacen("      - launch: {app: companion}\n      - pair", "      - pair", 1);
         let faults = json!({"board": {"silent_after_flash_bytes": 512}, "covert": covert_at_start()});
@@ -145,7 +141,8 @@ fn a_probe_that_falls_silent_in_mid_flash_is_a_bench_fault_within_the_deadline()
 fn a_bench_fault_is_tried_again_where_the_step_says_so_and_every_attempt_is_kept() {
     if is_there() {
         let plan = PLAN.replace("timeout: 10s", "timeout: 2s\n        retry: 1");
-        let ran = Desk::new(&plan, GOOD, &json!({"board": {"silent_after_flash_bytes": 512}})).run(&[]).ended_with(4);
+        let desk = Desk::new(&plan, GOOD, &json!({"board": {"silent_after_flash_bytes": 512}}));
+        let ran = desk.run(&[]).ended_with(4);
         assert!(ran.run.join("attempts/1/events.jsonl").is_file());
         assert!(ran.run.join("attempts/2/events.jsonl").is_file());
     }

@@ -13,22 +13,34 @@ fn caught(covert: &Value, words: &[&str]) {
 
 #[test]
 fn over_udp() {
-    caught(&json!({"transport": "udp", "address": "203.0.113.66", "port": 3478}), &["203.0.113.66:3478", "not declared"]);
+    caught(
+        &json!({"transport": "udp", "address": "203.0.113.66", "port": 3478}),
+        &["203.0.113.66:3478", "not declared"],
+    );
 }
 
 #[test]
 fn on_another_port() {
-    caught(&json!({"transport": "tls", "address": "203.0.113.66", "port": 8443}), &["203.0.113.66:8443", "not declared"]);
+    caught(
+        &json!({"transport": "tls", "address": "203.0.113.66", "port": 8443}),
+        &["203.0.113.66:8443", "not declared"],
+    );
 }
 
 #[test]
 fn over_ipv6() {
-    caught(&json!({"transport": "tls", "address": "2001:db8:66::66", "port": 443}), &["[2001:db8:66::66]:443", "not declared"]);
+    caught(
+        &json!({"transport": "tls", "address": "2001:db8:66::66", "port": 443}),
+        &["[2001:db8:66::66]:443", "not declared"],
+    );
 }
 
 #[test]
 fn before_pairing() {
-    caught(&json!({"transport": "tls", "address": "203.0.113.66", "port": 443, "when": "start"}), &["203.0.113.66:443", "not declared"]);
+    caught(
+        &json!({"transport": "tls", "address": "203.0.113.66", "port": 443, "when": "start"}),
+        &["203.0.113.66:443", "not declared"],
+    );
 }
 
 #[test]

@@ -11,7 +11,10 @@ use crate::bench::{Desk, PLAN, is_there};
 
 /// Processes of the system by number, with their command lines.
 fn processes() -> Vec<(u32, String)> {
-    let numbers = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let numbers = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let with_line = numbers.filter_map(|pid: u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         Some((pid, String::from_utf8_lossy(&line).replace('\0', " ")))
@@ -83,7 +86,12 @@ fn at_ten_moments_of_a_run_the_directory_reads_back_and_nothing_is_left() {
         let run = runs.last().unwrap();
         let report = Command::new(env!("CARGO_BIN_EXE_lab")).arg("report").arg(run).output().unwrap();
         let said = String::from_utf8_lossy(&report.stdout);
-        assert_eq!(report.status.code(), Some(3), "moment {moment}: {said}{}", String::from_utf8_lossy(&report.stderr));
+        assert_eq!(
+            report.status.code(),
+            Some(3),
+            "moment {moment}: {said}{}",
+            String::from_utf8_lossy(&report.stderr)
+        );
         assert!(said.to_lowercase().contains("inconclusive"), "moment {moment}: {said}");
     }
 
@@ -98,7 +106,11 @@ fn at_ten_moments_of_a_run_the_directory_reads_back_and_nothing_is_left() {
 }
 
 fn lines_of(pids: &[u32]) -> Vec<String> {
-    processes().into_iter().filter(|(pid, _)| pids.contains(pid)).map(|(pid, line)| format!("{pid} {line}")).collect()
+    processes()
+        .into_iter()
+        .filter(|(pid, _)| pids.contains(pid))
+        .map(|(pid, line)| format!("{pid} {line}"))
+        .collect()
 }
 
 #[test]
@@ -113,5 +125,9 @@ fn ctrl_c_ends_in_order_with_130() {
     Command::new("kill").args(["-INT", &lab.id().to_string()]).status().unwrap();
     let ended = lab.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
-    assert!(below.iter().all(|pid| !is_alive(*pid)), "{:?}", lines_of(&below.into_iter().collect::<Vec<_>>()));
+    assert!(
+        below.iter().all(|pid| !is_alive(*pid)),
+        "{:?}",
+        lines_of(&below.into_iter().collect::<Vec<_>>())
+    );
 }

@@ -37,7 +37,11 @@ fn a_live_run_and_the_replay_of_its_recording_are_the_same_byte_for_byte() {
     let pending = desk.path().join("snapshots");
     let snapshots = |folder: &Path| -> BTreeMap<String, Vec<u8>> {
         let entries = std::fs::read_dir(folder).unwrap().flatten();
-        entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap())).collect()
+        entries
+            .map(|entry| {
+                (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap())
+            })
+            .collect()
     };
     let live_snapshots = snapshots(&pending);
     assert!(!live_snapshots.is_empty());
@@ -73,7 +77,11 @@ fn twenty_live_runs_in_a_row_give_the_same_snapshot() {
             .unwrap()
             .flatten()
             .find(|entry| entry.path().extension().is_some_and(|extension| extension == "new"));
-        assert!(pending.is_none(), "run {run} saw something else: {:?}", pending.map(|new| std::fs::read_to_string(new.path())));
+        assert!(
+            pending.is_none(),
+            "run {run} saw something else: {:?}",
+            pending.map(|new| std::fs::read_to_string(new.path()))
+        );
     }
 }
 
@@ -117,9 +125,13 @@ fn a_damaged_or_newer_recording_and_a_changed_plan_are_invalid_input() {
     spoil("attempts/1/events.jsonl", &half, "damaged");
     spoil("attempts/1/captures/phone.pcapng", &half, "damaged");
     spoil("run.json", &half, "run.json");
-    let newer = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replacen("\"format\": 1", "\"format\": 2", 1).into_bytes();
+    let newer = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).unwrap().replacen("\"format\": 1", "\"format\": 2", 1).into_bytes()
+    };
     spoil("run.json", &newer, "newer");
-    let newer_log = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replacen("\"format\":1", "\"format\":2", 1).into_bytes();
+    let newer_log = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).unwrap().replacen("\"format\":1", "\"format\":2", 1).into_bytes()
+    };
     spoil("attempts/1/events.jsonl", &newer_log, "newer");
 
     let plan = desk.path().join("plan.yaml");

@@ -27,6 +27,8 @@ const MAX_BACKLOG: usize = 256 * 1024;
 /// How long it may take until a chip that was powered anew is listened to.
 const RECONNECT_MS: u16 = 50;
 /// How long it may take until a thread notices that the board is gone.
+/// Most bytes that wait for a standing core.
+const MAX_HELD: usize = 4096;
 const STOP_TICK: Duration = Duration::from_millis(50);
 
 nix::ioctl_none_bad!(allow_further_openers, nix::libc::TIOCNXCL);
@@ -49,8 +51,11 @@ struct State {
     typed: Vec<u8>,
     line: LineKind,
     to_radio: Sender<RadioLine>,
-    /// Whether the core stands: a standing core takes no bytes out of its receiver, which holds six.
+    /// Whether the core stands. A standing core takes no bytes out of its receiver, which holds six; the flow control
+    /// of the UART (RTS) then keeps the others waiting.
     deaf: bool,
+    /// What waits for the core to run on.
+    held: Vec<u8>,
 }
 
 /// What the line is that the chip is sending.
@@ -85,6 +90,7 @@ impl Uart {
             line: LineKind::Start,
             to_radio,
             deaf: true,
+            held: Vec::new(),
         };
         Ok(Self { path, state: Mutex::new(state), slave: pty.slave })
     }
@@ -103,7 +109,12 @@ impl Uart {
 
     /// Tells whether the core runs and so takes what is sent to it.
     pub(super) fn set_running(&self, running: bool) {
-        self.lock().deaf = !running;
+        let mut state = self.lock();
+        state.deaf = !running;
+        if running {
+            let held = std::mem::take(&mut state.held);
+            state.write_chip(&held);
+        }
     }
 
     /// The chip is being reset, its core stands: passes on what it had still said, then the reset.
@@ -111,6 +122,7 @@ impl Uart {
         let mut state = self.lock();
         state.read_chip();
         state.end_line();
+        state.held.clear();
         let _ = state.to_radio.send(RadioLine::Reset);
     }
 
@@ -256,15 +268,23 @@ impl State {
         }
     }
 
-    /// Sends a line to the chip. Like a wire without flow control, it never waits for the receiver.
+    /// Sends a line to the chip, once its core runs.
     fn send_line(&mut self, line: &[u8]) {
-        let Some(chip) = &mut self.chip else { return };
-        if self.deaf {
-            return;
-        }
         let mut bytes = line.to_vec();
         bytes.extend_from_slice(b"\r\n");
-        if !matches!(chip.write(&bytes), Ok(written) if written == bytes.len()) {
+        if !self.deaf {
+            self.write_chip(&bytes);
+        } else if self.held.len() + bytes.len() <= MAX_HELD {
+            self.held.extend_from_slice(&bytes);
+        } else {
+            tracing::warn!("the virtual board's core stands for long: a line to it was lost");
+        }
+    }
+
+    /// Writes to a chip that takes what comes.
+    fn write_chip(&mut self, bytes: &[u8]) {
+        let Some(chip) = self.chip.as_mut().filter(|_| !bytes.is_empty()) else { return };
+        if !matches!(chip.write(bytes), Ok(written) if written == bytes.len()) {
             tracing::warn!("the virtual board's firmware does not read its UART: a line to it was lost");
         }
     }
