@@ -1,7 +1,7 @@
 //! Where `tracing` goes: to stderr as far as the person asks for it, to the run's `lab.log` always.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
@@ -13,7 +13,10 @@ const VARIABLE: &str = "LAB_LOG";
 
 static RUN_LOG: OnceLock<File> = OnceLock::new();
 
-/// Sets logging up. `verbose` counts the `-v`s.
+/// What goes into the run's log, whatever is asked for on stderr.
+const TO_RUN: &str = "info,lab_runner=debug,lab_agents=debug";
+
+/// Sets logging up for a command that a person gave. `verbose` counts the `-v`s.
 pub fn init(verbose: u8) {
     let level = match verbose {
         0 => LevelFilter::WARN,
@@ -23,15 +26,28 @@ pub fn init(verbose: u8) {
     };
     let to_stderr =
         EnvFilter::builder().with_default_directive(level.into()).with_env_var(VARIABLE).from_env_lossy();
-    let stderr =
-        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_filter(to_stderr);
+    let stderr = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .with_filter(to_stderr);
     let file = tracing_subscriber::fmt::layer()
         .with_writer(|| RunLog)
         .with_ansi(false)
         .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-        .with_filter(EnvFilter::new("info,lab_runner=debug,lab_agents=debug"));
+        .with_filter(EnvFilter::new(TO_RUN));
     // A second call would be a mistake of ours that costs nothing.
     let _ = tracing_subscriber::registry().with(stderr).with(file).try_init();
+}
+
+/// Sets logging up for a process that the lab started itself: its stderr is the run's log.
+pub fn init_child() {
+    let stderr = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+        .with_filter(EnvFilter::new(TO_RUN));
+    let _ = tracing_subscriber::registry().with(stderr).try_init();
 }
 
 /// From now on what is logged also goes to this file.

@@ -66,12 +66,14 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let Cli { verbose, command } = Cli::parse();
     #[cfg(feature = "hardware")]
-    let verbose = if matches!(command, Command::Agent(_) | Command::VirtualBench(_)) {
-        verbose.max(1)
+    let child = matches!(command, Command::Agent(_) | Command::VirtualBench(_));
+    #[cfg(not(feature = "hardware"))]
+    let child = false;
+    if child {
+        logging::init_child();
     } else {
-        verbose
-    };
-    logging::init(verbose);
+        logging::init(verbose);
+    }
     let code = match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),

@@ -28,7 +28,7 @@ pub(super) struct Order {
 
 /// What a step asks for.
 pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Result<Order, EngineError> {
-    let fail = |message: String| EngineError::Step { at: step.at.clone(), message };
+    let fail = |message: String| EngineError::Step { at: step.at, message };
     let fill = |text: Result<String, crate::plan::MissingVariable>| {
         text.map_err(|missing| fail(missing.to_string()))
     };

@@ -5,6 +5,7 @@
 mod bench;
 mod broken_links;
 mod covert_channels;
+mod every_step;
 mod killed;
 mod recording;
 mod shipped_plans;
