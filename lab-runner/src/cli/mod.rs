@@ -66,7 +66,11 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let Cli { verbose, command } = Cli::parse();
     #[cfg(feature = "hardware")]
-    let child = matches!(command, Command::Agent(_) | Command::VirtualBench(_));
+    let child = match &command {
+        Command::Agent(_) => true,
+        Command::VirtualBench(args) => !matches!(args.part, virtual_bench::Part::Start { .. }),
+        _ => false,
+    };
     #[cfg(not(feature = "hardware"))]
     let child = false;
     if child {

@@ -70,10 +70,12 @@ impl Interrupt {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits until the person wants to stop.
+    /// Waits until the person has seen enough. The run itself is over by then and is not interrupted by it.
     fn wait(&self) {
+        self.goes_to(None);
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.told.wait_while(state, |state| !state.0).unwrap_or_else(PoisonError::into_inner));
+        let mut state = self.told.wait_while(state, |state| !state.0).unwrap_or_else(PoisonError::into_inner);
+        state.0 = false;
     }
 
     fn goes_to(&self, inbox: Option<Sender<Incoming>>) {
