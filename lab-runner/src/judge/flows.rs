@@ -277,7 +277,11 @@ impl<'m> Flows<'m> {
         };
         let declaration = declaration.map(|declaration| self.reference(declaration));
         let names = names(record);
-        let reason = if names.is_empty() { record.reason } else { None };
+        let reason = match record.reason.filter(|_| names.is_empty()) {
+            // Where the client's whole life was watched, no look-up seen is no look-up made.
+            Some(Reason::NoDnsSeen) if flow.whole_life => Some(Reason::NeverQueried),
+            other => other,
+        };
         let row = Row {
             endpoint: Endpoint {
                 status,

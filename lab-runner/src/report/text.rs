@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use lab_observe::Reason;
+
 use crate::judge::{Endpoint, Finding, Outcome, Status, Verdict, printable, when};
 use crate::snapshot::{Comparison, Store};
 
@@ -191,6 +193,8 @@ fn mark(row: &Endpoint, verdict: &Verdict, style: Style) -> String {
 
 fn names(row: &Endpoint) -> String {
     match (row.names.as_slice(), row.reason) {
+        ([], Some(Reason::NeverQueried)) => "– (never looked up)".into(),
+        ([], Some(Reason::NoDnsSeen)) => "– (no look-up seen)".into(),
         ([], Some(reason)) => format!("– ({})", reason.as_str().replace('_', " ")),
         ([], None) => "–".into(),
         ([one], _) => one.clone(),
