@@ -1,5 +1,6 @@
 //! The engine over the real live bench, with agents on threads that do as they are told.
 #![cfg(feature = "hardware")]
+#![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
 
 use std::path::Path;
 use std::sync::mpsc::Sender;

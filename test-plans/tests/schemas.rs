@@ -1,4 +1,5 @@
 //! The shipped schemas are those of this build, every shipped file keeps to them, and the check agrees.
+#![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
 
 use std::path::{Path, PathBuf};
 
