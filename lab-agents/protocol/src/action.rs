@@ -164,6 +164,11 @@ pub enum Action {
         /// How long, in milliseconds.
         ms: u64,
     },
+    /// lab: fail this step as the product's fault, because it can't be asked for with the values captured before it.
+    Unfit {
+        /// What doesn't fit.
+        message: String,
+    },
     /// lab: put a text into the log.
     Note {
         /// The text.

@@ -61,8 +61,30 @@ pub struct LiveBench<'a> {
     blobs_sent: HashSet<(Source, String)>,
     /// Files whose agent has told itself what is in them.
     announced: HashSet<String>,
+    /// Who was asked what: nobody else can answer.
+    asked: HashMap<u64, Source>,
+    /// How much programs and devices have said.
+    said: Said,
     pending: Option<Pending>,
     ready: VecDeque<Happening>,
+}
+
+/// The most lines and notifications of an attempt, and their bytes: a console that never stops must not fill the disk.
+const MOST_SAID: Said = Said { events: 500_000, bytes: 128 << 20 };
+
+/// How many messages are still heard once a deadline has come.
+const LAST_CALL: usize = 10_000;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    events: u64,
+    bytes: u64,
+}
+
+impl Said {
+    fn too_much(self) -> bool {
+        self.events > MOST_SAID.events || self.bytes > MOST_SAID.bytes
+    }
 }
 
 /// The command under way.
@@ -73,6 +95,7 @@ struct Pending {
     limit: Duration,
     /// For the lab's own waiting: ends well at the deadline.
     idle: bool,
+    cancelled: bool,
     progress: Option<String>,
 }
 
@@ -100,6 +123,8 @@ impl<'a> LiveBench<'a> {
             attached: binding::Attached::new(),
             blobs_sent: HashSet::new(),
             announced: HashSet::new(),
+            asked: HashMap::new(),
+            said: Said::default(),
             pending: None,
             ready: VecDeque::from([first]),
         }
@@ -199,23 +224,9 @@ impl<'a> LiveBench<'a> {
                     self.ready.push_back(Happening { t, source, id: None, event: Event::Fault { fault } });
                 }
             }
-            FromAgent::Event { id, t, event } => {
-                if let Some(pending) = self.pending.as_mut().filter(|pending| id == Some(pending.id)) {
-                    match &event {
-                        Event::Progress { what, done, total } => {
-                            pending.progress = Some(format!("{what} ({done} of {total})"));
-                        }
-                        Event::Done { .. } | Event::Failed { .. } | Event::Cancelled => self.pending = None,
-                        _ => {}
-                    }
-                }
-                if let Event::Artifact { name, .. } = &event {
-                    self.announced.insert(name.clone());
-                }
-                self.ready.push_back(Happening { t, source, id, event });
-            }
+            FromAgent::Event { id, t, event } => self.hear_event(source, id, t, event),
             FromAgent::Chunk { name, bytes } => {
-                if let Err(error) = self.begin.files.append(&name, &bytes) {
+                if let Err(error) = self.begin.files.append(source.kind, &name, &bytes) {
                     let fault = Fault::bench("file-lost", format!("{name} could not be written: {error}"));
                     self.lab_says(None, Event::Fault { fault });
                 }
@@ -225,6 +236,43 @@ impl<'a> LiveBench<'a> {
                 Err(error) => tracing::warn!(%source, %name, %error, "not a handle"),
             },
         }
+    }
+
+    fn hear_event(&mut self, source: Source, id: Option<u64>, t: u64, event: Event) {
+        if let Some(id) = id.filter(|id| self.asked.get(id) != Some(&source)) {
+            // Only a broken or a forged agent answers for another.
+            let text = format!("the {source} agent answered command {id}, which it was not asked");
+            let event = Event::Fault { fault: Fault::doubt("forged-event", text) };
+            self.ready.push_back(Happening { t, source, id: None, event });
+            return;
+        }
+        if let Event::Line { text, .. } | Event::Notified { value: text, .. } = &event {
+            let before = self.said.too_much();
+            self.said.events += 1;
+            self.said.bytes += text.len() as u64;
+            if before {
+                return;
+            }
+            if self.said.too_much() {
+                let text = "consoles and programs said more than a log can hold; from here on it is left out";
+                let event = Event::Fault { fault: Fault::doubt("log-overflow", text) };
+                self.ready.push_back(Happening { t, source, id: None, event });
+                return;
+            }
+        }
+        if let Event::Artifact { name, .. } = &event {
+            self.announced.insert(name.clone());
+        }
+        if let Some(pending) = self.pending.as_mut().filter(|pending| id == Some(pending.id)) {
+            match &event {
+                Event::Progress { what, done, total } => {
+                    pending.progress = Some(format!("{what} ({done} of {total})"));
+                }
+                Event::Done { .. } | Event::Failed { .. } | Event::Cancelled => self.pending = None,
+                _ => {}
+            }
+        }
+        self.ready.push_back(Happening { t, source, id, event });
     }
 
     /// The command under way has had its time.
@@ -241,6 +289,10 @@ impl<'a> LiveBench<'a> {
             return;
         }
         self.dismiss(&pending.to);
+        if pending.cancelled {
+            self.ready.push_back(Happening { t, source: pending.to, id, event: Event::Cancelled });
+            return;
+        }
         let doing = pending.progress.map_or_else(String::new, |what| format!(" while at {what}"));
         let fault = Fault::bench(
             "deadline",
@@ -251,6 +303,20 @@ impl<'a> LiveBench<'a> {
         )
         .with_help("give the step a longer `timeout:` if it needs one; else look at the hardware behind it");
         self.ready.push_back(Happening { t, source: pending.to, id, event: Event::Failed { fault } });
+    }
+
+    /// The deadline has come: what is in the inbox by now is still heard, and no more, however much goes on coming.
+    fn last_call(&mut self) {
+        for _ in 0..LAST_CALL {
+            match self.inbox.try_recv() {
+                Ok(incoming) => self.take(incoming),
+                Err(_) => break,
+            }
+            if self.pending.is_none() {
+                return;
+            }
+        }
+        self.expire();
     }
 
     /// Ends an agent at once.
@@ -267,6 +333,7 @@ impl<'a> LiveBench<'a> {
 impl Bench for LiveBench<'_> {
     fn send(&mut self, command: &Command) -> Result<u64, BenchError> {
         let t = self.now();
+        self.asked.insert(command.id, command.to.clone());
         let limit = Duration::from_millis(command.deadline_ms);
         let done = Event::Done { reply: Reply::Ok };
         let pending = |limit, idle| Pending {
@@ -275,16 +342,22 @@ impl Bench for LiveBench<'_> {
             deadline: Instant::now() + limit,
             limit,
             idle,
+            cancelled: false,
             progress: None,
         };
         match &command.action {
             Action::Phase { .. } | Action::Note { .. } => self.lab_says(Some(command.id), done),
+            Action::Unfit { message } => {
+                let fault = Fault::product("value-unfit", message.clone());
+                self.lab_says(Some(command.id), Event::Failed { fault });
+            }
             Action::Idle { ms } => self.pending = Some(pending(Duration::from_millis(*ms), true)),
             _ => {
                 self.pending = Some(pending(limit, false));
                 if let Err(fault) = self.dispatch(command) {
                     self.pending = None;
-                    self.lab_says(Some(command.id), Event::Failed { fault });
+                    let (t, source, id) = (self.now(), command.to.clone(), Some(command.id));
+                    self.ready.push_back(Happening { t, source, id, event: Event::Failed { fault } });
                 }
             }
         }
@@ -298,6 +371,10 @@ impl Bench for LiveBench<'_> {
                 return Ok(happening);
             }
             let left = match &self.pending {
+                Some(pending) if pending.deadline <= Instant::now() => {
+                    self.last_call();
+                    continue;
+                }
                 Some(pending) => pending.deadline.saturating_duration_since(Instant::now()),
                 // The engine only asks while a command is under way; if it ever did otherwise, it hears it here.
                 None => {
@@ -308,7 +385,7 @@ impl Bench for LiveBench<'_> {
             };
             match self.inbox.recv_timeout(left) {
                 Ok(incoming) => self.take(incoming),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.expire(),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
     }
@@ -321,6 +398,7 @@ impl Bench for LiveBench<'_> {
             return;
         }
         // An agent that doesn't hear it in time is ended by the shortened deadline.
+        pending.cancelled = true;
         pending.deadline = pending.deadline.min(Instant::now() + Duration::from_secs(2));
         let to = pending.to.clone();
         if let Some(carrier) = self.agents.get_mut(&to) {

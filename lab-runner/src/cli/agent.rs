@@ -1,11 +1,10 @@
 //! `lab agent KIND`: serves one agent on a file descriptor. The lab starts itself again like this; nobody types it.
 
-use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use clap::Args;
-use lab_agents::carrier::PROTOCOL_FD;
+use lab_agents::carrier::{PROTOCOL_FD, taken_fd};
 use lab_agents::{Start, serve};
 use lab_protocol::AgentKind;
 
@@ -21,15 +20,13 @@ pub fn run(args: &AgentArgs) -> ExitCode {
     if args.kind == lab_agents::network::HOLDER_ARGS[1] {
         return lab_agents::network::holder::main();
     }
-    // SAFETY: fcntl on any number is harmless; it tells whether the descriptor is open.
-    if unsafe { nix::libc::fcntl(PROTOCOL_FD, nix::libc::F_GETFD) } < 0 {
+    let Ok(line) = taken_fd() else {
         eprintln!(
             "lab agent: nothing is open on file descriptor {PROTOCOL_FD}: the lab starts agents itself"
         );
         return ExitCode::from(2);
-    }
-    // SAFETY: the descriptor is open, and it was given to this process for this alone; nothing else here uses it.
-    let stream = unsafe { UnixStream::from_raw_fd(PROTOCOL_FD) };
+    };
+    let stream = UnixStream::from(line);
     let start: Start = match AgentKind::from_word(&args.kind) {
         Some(AgentKind::Flash) => lab_agents::flash::start,
         Some(AgentKind::Console) => lab_agents::console::start,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab_protocol::{Action, AgentKind, PairingMethod};
 
-use super::{EngineError, Images};
+use super::Images;
 use crate::plan::{ExpectSource, PairMethod, ScanTarget, Step, StepAction, ValueForm, Variables};
 
 /// What an agent gets on top of the time that its action itself allows, before it is killed.
@@ -26,18 +26,29 @@ pub(super) struct Order {
     pub(super) save: Option<String>,
 }
 
-/// What a step asks for.
-pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Result<Order, EngineError> {
-    let fail = |message: String| EngineError::Step { at: step.at, message };
-    let fill = |text: Result<String, crate::plan::MissingVariable>| {
-        text.map_err(|missing| fail(missing.to_string()))
-    };
+/// What a step asks for. One that makes no sense with the values captured before it asks the lab to fail it, so that
+/// this too is in the log and replays.
+pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Order {
+    try_order(step, variables, images).unwrap_or_else(|message| {
+        let message = format!("line {} of the plan: {message}", step.at.line);
+        Order {
+            kind: AgentKind::Lab,
+            action: Action::Unfit { message },
+            deadline: DEFAULT_DEADLINE,
+            save: None,
+        }
+    })
+}
+
+fn try_order(step: &Step, variables: &Variables, images: &Images) -> Result<Order, String> {
+    let fill =
+        |text: Result<String, crate::plan::MissingVariable>| text.map_err(|missing| missing.to_string());
     let mut save = None;
     let (kind, action, own_time) = match &step.action {
         StepAction::Flash(flash) => {
             let image = images
                 .get(&flash.image.written)
-                .ok_or_else(|| fail(format!("the image {} was not loaded", flash.image.written)))?;
+                .ok_or_else(|| format!("the image {} was not loaded", flash.image.written))?;
             let action =
                 Action::Flash { image: image.blob.clone(), format: image.format, verify: flash.verify };
             (AgentKind::Flash, action, FLASH_DEADLINE)
@@ -108,7 +119,7 @@ pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Resu
                     text.to_ascii_lowercase()
                 }
                 ValueForm::Hex => {
-                    return Err(fail(format!("{:?} is not hexadecimal, two digits a byte", text)));
+                    return Err(format!("{text:?} is not hexadecimal, two digits a byte"));
                 }
             };
             let action =

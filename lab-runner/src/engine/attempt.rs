@@ -42,6 +42,14 @@ pub enum End {
     Interrupted,
 }
 
+impl End {
+    /// Whether another attempt is to take this one's place, after so many that already did: only for a fault of the
+    /// bench, and only as often as the step says.
+    pub fn asks_for_another(&self, tries: u32) -> bool {
+        matches!(self, End::Fault { fault, retry, .. } if fault.kind == FaultKind::Bench && tries < *retry)
+    }
+}
+
 /// What became of one command.
 enum Outcome {
     Reply(Reply),
@@ -67,6 +75,8 @@ pub struct Attempt<'a> {
     bench_fault: Option<Fault>,
     interrupted: bool,
     tearing_down: bool,
+    /// Why the log could not be written while the bench was put away, which goes on all the same.
+    unwritten: Option<std::io::Error>,
 }
 
 impl<'a> Attempt<'a> {
@@ -94,6 +104,7 @@ impl<'a> Attempt<'a> {
             bench_fault: None,
             interrupted: false,
             tearing_down: false,
+            unwritten: None,
         }
     }
 
@@ -105,8 +116,8 @@ impl<'a> Attempt<'a> {
     pub fn run(mut self, hold: impl FnOnce()) -> Result<End, EngineError> {
         let first = self.bench.next()?;
         self.log(first)?;
-        // A plan that makes no sense half-way still leaves a bench to be put away; one that no longer matches its
-        // recording has no bench.
+        // A log that can't be written still leaves a bench to be put away; a plan that no longer matches its recording
+        // has no bench.
         let end = match self.steps() {
             Err(EngineError::Bench(error)) => return Err(error.into()),
             other => other,
@@ -116,7 +127,10 @@ impl<'a> Attempt<'a> {
         for happening in self.bench.end()? {
             self.log(happening)?;
         }
-        end
+        match self.unwritten.take() {
+            Some(error) => Err(error.into()),
+            None => end,
+        }
     }
 
     fn steps(&mut self) -> Result<End, EngineError> {
@@ -145,8 +159,11 @@ impl<'a> Attempt<'a> {
     fn step(&mut self, step: &Step, at: &StepRef) -> Result<Option<End>, EngineError> {
         let span = tracing::info_span!("step", label = %at.label);
         let _entered = span.enter();
-        let Order { kind, action, deadline, save } = order(step, &self.variables, self.images)?;
-        let to = Source::new(kind, step.on.clone().unwrap_or_default());
+        let Order { kind, action, deadline, save } = order(step, &self.variables, self.images);
+        let to = match kind {
+            AgentKind::Lab => Source::lab(),
+            kind => Source::new(kind, step.on.clone().unwrap_or_default()),
+        };
         let outcome = self.call(to.clone(), at, action, deadline)?;
         if matches!(outcome, Outcome::Reply(_)) {
             match &step.action {
@@ -317,13 +334,13 @@ impl<'a> Attempt<'a> {
     ) -> Result<Outcome, EngineError> {
         self.id += 1;
         let id = self.id;
-        let command = Command { id, to, step: step.clone(), deadline_ms: ms(deadline), action };
+        let command = Command { id, to: to.clone(), step: step.clone(), deadline_ms: ms(deadline), action };
         let t = self.bench.send(&command)?;
         self.append(t, Source::lab(), Some(id), Body::Command(command))?;
         let mut cancelled = false;
         loop {
             let happening = self.bench.next()?;
-            let own = happening.id == Some(id);
+            let own = happening.id == Some(id) && happening.source == to;
             let event = happening.event.clone();
             self.log(happening)?;
             match event {
@@ -359,7 +376,10 @@ impl<'a> Attempt<'a> {
         self.seq += 1;
         let entry = Entry { seq: self.seq, t, source, id, body };
         for watcher in &mut self.watchers {
-            watcher.saw(&entry)?;
+            match watcher.saw(&entry) {
+                Err(error) if self.tearing_down => drop(self.unwritten.get_or_insert(error)),
+                other => other?,
+            }
         }
         Ok(())
     }

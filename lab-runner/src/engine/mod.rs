@@ -104,12 +104,4 @@ pub enum EngineError {
     /// The log can't be written.
     #[error("the event log can't be written: {0}")]
     Log(#[from] std::io::Error),
-    /// A step makes no sense with the values captured before it.
-    #[error("{message}")]
-    Step {
-        /// Where it stands in the plan.
-        at: crate::plan::Position,
-        /// What is wrong.
-        message: String,
-    },
 }

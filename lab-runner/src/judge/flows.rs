@@ -8,13 +8,14 @@ use super::admit::{
     self, Breach, Doubt, Fit, Identity, LookUps, Ruling, Unsure, asserted, best_evidence, declares_name,
     looked_up, protection,
 };
+use super::captures::misses_packets;
 use super::collect::{Collector, Draft, FlowPart, sum};
-use super::integrity::misses_packets;
 use super::verdict::{DeclarationRef, Endpoint, Outcome, Status};
 use super::words;
 use crate::manifest::{Declaration, Evidence, Manifest};
 use crate::observation::{
-    Attempt, AttemptObservation, AttributedFlow, Role, Sides, names_in_roles, seconds, server_in_roles,
+    Attempt, AttemptObservation, AttributedFlow, Role, SETUP, Sides, TEARDOWN, names_in_roles, seconds,
+    server_in_roles,
 };
 use crate::plan::Plan;
 
@@ -68,11 +69,13 @@ impl<'m> Flows<'m> {
         observed: &AttemptObservation<'_>,
         collector: &mut Collector,
     ) -> u64 {
-        let lossy = attempt.captures.iter().any(|capture| misses_packets(attempt, capture));
+        let lossy = attempt.captures.iter().any(|capture| misses_packets(&observed.heard, capture));
         let hidden_from =
             observed.flows.iter().filter(|flow| hides_look_ups(flow.record)).map(|flow| flow.t_ns).min();
         let mut judged = 0;
-        for flow in observed.flows.iter().filter(|flow| !flow.record.link_control) {
+        let of_the_link =
+            |flow: &AttributedFlow<'_>| flow.record.link_control && observed.sides.keeps_to_link(flow.record);
+        for flow in observed.flows.iter().filter(|flow| !of_the_link(flow)) {
             judged += 1;
             let hidden = hidden_from.is_some_and(|from| from <= flow.t_ns);
             let seen = flow.whole_life && !lossy && !hidden;
@@ -105,9 +108,9 @@ impl<'m> Flows<'m> {
 
     /// The rows, in the order of their keys: undeclared ones last.
     pub(super) fn endpoints(self, repeats: u32) -> Vec<Endpoint> {
-        let order: Vec<&str> = std::iter::once("setup")
+        let order: Vec<&str> = std::iter::once(SETUP)
             .chain(self.plan.phases.iter().map(|phase| phase.name.as_str()))
-            .chain(["teardown"])
+            .chain([TEARDOWN])
             .collect();
         let place = |phase: &String| order.iter().position(|name| name == phase).unwrap_or(order.len());
         let finish = |row: Row| {

@@ -2,20 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lab_observe::{MacAddr, Observation};
-use lab_protocol::{Action, Body, Event, Fault, FaultKind, Reply, StepRef};
+use lab_protocol::{Action, AgentKind, Body, Entry, Event, Fault, FaultKind, StepRef};
 
+use super::captures::captures;
 use super::collect::{Collector, Draft};
 use super::verdict::Outcome;
 use super::words::printable;
-use crate::observation::{Attempt, AttemptObservation, Capture};
+use crate::observation::{Attempt, AttemptObservation, Heard, SETUP, TEARDOWN};
 use crate::plan::Plan;
 
-/// EtherTypes that carry no channel of the product's: ARP, 802.1X, LLDP, and the lab's own canary.
-const HARMLESS_ETHER_TYPES: [&str; 4] = ["0x0806", "0x888e", "0x88cc", "0x88b5"];
-
-/// What the services behind the bench's network are called in the log.
-const SERVICES: &str = "services";
+/// The rule, and the fault's code, for what was said by somebody who could not know it.
+const FORGED: &str = "forged-event";
 
 /// What an attempt is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +33,7 @@ pub(super) fn check(
     collector: &mut Collector,
 ) -> Worth {
     let mut gaps = Gaps { observed, found: Vec::new() };
-    log(plan, attempt, &mut gaps);
+    log(plan, &mut gaps);
     if captures_matter {
         captures(attempt, &mut gaps);
     }
@@ -54,33 +51,24 @@ pub(super) fn check(
     worth
 }
 
-/// Whether packets of this capture are known to be missing, so that a look-up may be among them.
-pub(super) fn misses_packets(attempt: &Attempt, capture: &Capture) -> bool {
-    let summary = &capture.observation.summary;
-    let (lost, written) = counted(attempt, capture);
-    !summary.complete()
-        || summary.unparsed_packets > 0
-        || lost > 0
-        || written.is_some_and(|written| written > summary.packets)
-}
-
 /// The fault of the bench for which an attempt was replaced, in words.
-pub(super) fn bench_fault(attempt: &Attempt) -> Option<String> {
-    attempt.entries.iter().find_map(|entry| match &entry.body {
-        Body::Event(Event::Failed { fault } | Event::Fault { fault }) if fault.kind == FaultKind::Bench => {
+pub(super) fn bench_fault(heard: &Heard<'_>) -> Option<String> {
+    heard.events().find_map(|(_, event)| match event {
+        Event::Failed { fault } | Event::Fault { fault } if fault.kind == FaultKind::Bench => {
             Some(printable(&fault.message))
         }
         _ => None,
     })
 }
 
-struct Gaps<'o, 'a> {
-    observed: &'o AttemptObservation<'a>,
+/// What an attempt is missing, as it is found.
+pub(super) struct Gaps<'o, 'a> {
+    pub(super) observed: &'o AttemptObservation<'a>,
     found: Vec<Draft>,
 }
 
 impl Gaps<'_, '_> {
-    fn doubt(&mut self, rule: &str, title: impl Into<String>) -> &mut Draft {
+    pub(super) fn doubt(&mut self, rule: &str, title: impl Into<String>) -> &mut Draft {
         self.add(Draft::new(rule, Outcome::Inconclusive, title))
     }
 
@@ -97,18 +85,23 @@ impl Gaps<'_, '_> {
     }
 }
 
-fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
+fn log(plan: &Plan, gaps: &mut Gaps<'_, '_>) {
+    let observed = gaps.observed;
     let mut open: BTreeMap<u64, &StepRef> = BTreeMap::new();
-    let mut done: BTreeSet<(String, u32)> = BTreeSet::new();
-    let mut steps: BTreeMap<u64, (String, u32)> = BTreeMap::new();
+    let mut done: BTreeSet<(&str, u32)> = BTreeSet::new();
+    let mut steps: BTreeMap<u64, (&str, u32)> = BTreeMap::new();
     let (mut begun, mut ended, mut interrupted, mut faults) = (false, false, false, 0);
-    let causes = Causes::of(attempt);
-    for entry in &attempt.entries {
+    let causes = Causes::of(&observed.heard);
+    for entry in &observed.heard.entries {
         let event = match &entry.body {
             Body::Command(command) => {
-                open.insert(command.id, &command.step);
-                if !matches!(command.action, Action::Phase { .. }) {
-                    steps.insert(command.id, (command.step.phase.clone(), command.step.index));
+                let step = &command.step;
+                open.insert(command.id, step);
+                // The lab's own commands are no steps of the plan.
+                if !matches!(command.action, Action::Phase { .. })
+                    && ![SETUP, TEARDOWN].contains(&step.phase.as_str())
+                {
+                    steps.insert(command.id, (&step.phase, step.index));
                 }
                 continue;
             }
@@ -135,15 +128,18 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
             }
             Event::Done { .. } => {
                 close(&mut open, entry.id);
-                done.extend(entry.id.and_then(|id| steps.get(&id)).cloned());
+                done.extend(entry.id.and_then(|id| steps.get(&id)));
             }
             Event::Cancelled => {
                 close(&mut open, entry.id);
             }
-            Event::Exited { what, .. } if what == SERVICES && causes.bench_fault => {}
-            Event::Exited { what, status } => gaps.at(entry.t, of_exit(what, status)),
+            Event::Exited { .. } if of_services(entry) && causes.bench_fault => {}
+            Event::Exited { what, status } => gaps.at(entry.t, of_exit(of_services(entry), what, status)),
             _ => {}
         }
+    }
+    for entry in &observed.heard.forged {
+        gaps.at(entry.t, of_forged(entry));
     }
     if interrupted {
         gaps.doubt("interrupted", "the run was interrupted").help = Some("run it again".into());
@@ -165,8 +161,8 @@ fn log(plan: &Plan, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
         let missing = plan.phases.iter().flat_map(|phase| {
             phase.steps.iter().enumerate().map(move |(index, step)| (phase, index as u32, step))
         });
-        let missing = missing.filter(|(phase, index, _)| !done.contains(&(phase.name.clone(), *index)));
-        if let Some((phase, index, step)) = missing.into_iter().next() {
+        let mut missing = missing.filter(|(phase, index, _)| !done.contains(&(phase.name.as_str(), *index)));
+        if let Some((phase, index, step)) = missing.next() {
             let what = step.action.word();
             let title =
                 format!("phase {}: step {} ({what}) was not carried out", printable(&phase.name), index + 1);
@@ -183,16 +179,14 @@ struct Causes {
 }
 
 impl Causes {
-    fn of(attempt: &Attempt) -> Self {
-        let any = |is: &dyn Fn(&Event) -> bool| {
-            attempt.entries.iter().any(|entry| matches!(&entry.body, Body::Event(event) if is(event)))
-        };
+    fn of(heard: &Heard<'_>) -> Self {
+        let any = |is: &dyn Fn(&Entry, &Event) -> bool| heard.events().any(|(entry, event)| is(entry, event));
         Self {
-            app_exited: any(&|event| matches!(event, Event::Exited { what, .. } if what != SERVICES)),
+            app_exited: any(&|entry, event| matches!(event, Event::Exited { .. }) && !of_services(entry)),
             bench_fault: any(
-                &|event| matches!(event, Event::Fault { fault } if fault.kind == FaultKind::Bench),
+                &|_, event| matches!(event, Event::Fault { fault } if fault.kind == FaultKind::Bench),
             ),
-            interrupted: any(&|event| matches!(event, Event::Interrupted)),
+            interrupted: any(&|_, event| matches!(event, Event::Interrupted)),
         }
     }
 
@@ -216,6 +210,7 @@ fn of_fault(fault: &Fault) -> Draft {
     let (rule, severity) = match fault.kind {
         FaultKind::Product => ("expectation-unmet", Outcome::Fail),
         FaultKind::Bench => ("bench-fault", Outcome::BenchFault),
+        FaultKind::Doubt if fault.code == FORGED => (FORGED, Outcome::Inconclusive),
         FaultKind::Doubt => ("not-seen", Outcome::Inconclusive),
     };
     let mut draft = Draft::new(rule, severity, printable(&fault.message));
@@ -224,9 +219,14 @@ fn of_fault(fault: &Fault) -> Draft {
     draft
 }
 
-fn of_exit(what: &str, status: &str) -> Draft {
+/// Whether a program that ended belongs to the bench's network. An app may be called anything.
+fn of_services(entry: &Entry) -> bool {
+    entry.source.kind == AgentKind::Network
+}
+
+fn of_exit(of_services: bool, what: &str, status: &str) -> Draft {
     let title = format!("{} ended by itself: {}", printable(what), printable(status));
-    if what == SERVICES {
+    if of_services {
         return Draft::new("bench-fault", Outcome::BenchFault, title);
     }
     let mut draft = Draft::new("companion-exited", Outcome::Inconclusive, title);
@@ -234,165 +234,15 @@ fn of_exit(what: &str, status: &str) -> Draft {
     draft
 }
 
-fn captures(attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
-    if attempt.captures.is_empty() {
-        gaps.doubt("no-capture", "nothing was captured, so that nothing can be said about endpoints");
-        return;
-    }
-    let started: BTreeSet<&str> = attempt
-        .entries
-        .iter()
-        .filter_map(|entry| match &entry.body {
-            Body::Command(command) => match &command.action {
-                Action::StartCapture { vantage } => Some(vantage.as_str()),
-                _ => None,
-            },
-            Body::Event(_) => None,
-        })
-        .collect();
-    let wanted = gaps.observed.sides.vantages.iter().map(|vantage| vantage.name.clone());
-    let wanted: BTreeSet<String> = wanted.chain(started.iter().map(|name| (*name).to_owned())).collect();
-    for vantage in &wanted {
-        if !attempt.captures.iter().any(|capture| capture.vantage == *vantage) {
-            let title = format!("the capture at {} is missing", printable(vantage));
-            gaps.doubt("capture-missing", title);
-        }
-    }
-    let unwatched: Vec<String> = gaps.observed.sides.unwatched().map(printable).collect();
-    for side in unwatched {
-        gaps.doubt(
-            "side-unwatched",
-            format!("nothing captures what the {side} sends: its traffic was not seen"),
-        );
-    }
-    for capture in &attempt.captures {
-        counters(attempt, capture, gaps);
-        read_whole(attempt, capture, gaps);
-        canaries(attempt, capture, gaps);
-    }
-}
-
-/// What the capturing system counted, against what is in the file.
-fn counters(attempt: &Attempt, capture: &Capture, gaps: &mut Gaps<'_, '_>) {
-    let at = printable(&capture.vantage);
-    let (lost, written) = counted(attempt, capture);
-    if lost > 0 {
-        let title = format!("{lost} packets were dropped at {at}: something may have gone unseen");
-        gaps.doubt("packets-dropped", title).help =
-            Some("give the capture a larger buffer, or the host less else to do, and run again".into());
-    }
-    let there = capture.observation.summary.packets;
-    match written {
-        None => {
-            gaps.doubt("capture-not-ended", format!("the capture at {at} was never ended in order"));
-        }
-        Some(written) if written != there => {
-            let title = format!("{written} frames were captured at {at}, and the file holds {there}");
-            gaps.doubt("frames-missing", title);
-        }
-        Some(_) => {}
-    }
-}
-
-/// Packets lost, and frames written where the capture was ended in order.
-fn counted(attempt: &Attempt, capture: &Capture) -> (u64, Option<u64>) {
-    let (mut lost, mut written) = (0, None);
-    for entry in &attempt.entries {
-        let Body::Event(event) = &entry.body else { continue };
-        match event {
-            Event::CaptureStats { vantage, dropped, if_dropped, .. } if *vantage == capture.vantage => {
-                lost = lost.max(dropped.saturating_add(*if_dropped));
-            }
-            Event::Done { reply: Reply::Captured { vantage, dropped, if_dropped, written: frames, .. } }
-                if *vantage == capture.vantage =>
-            {
-                lost = lost.max(dropped.saturating_add(*if_dropped));
-                written = Some(*frames);
-            }
-            _ => {}
-        }
-    }
-    (lost, written)
-}
-
-/// What the file itself says about what is missing.
-fn read_whole(attempt: &Attempt, capture: &Capture, gaps: &mut Gaps<'_, '_>) {
-    let summary = &capture.observation.summary;
-    let at = printable(&capture.vantage);
-    if summary.cut {
-        let why = summary.cut_reason.as_deref().unwrap_or("it ends within a record");
-        gaps.doubt("capture-cut", format!("the capture at {at} is damaged: {}", printable(why)));
-    }
-    // The log's counters and the file's are of the same buffer: told once.
-    if summary.drops.unwrap_or(0) > counted(attempt, capture).0 {
-        let title = format!("{} packets were dropped at {at}, says its file", summary.drops.unwrap_or(0));
-        gaps.doubt("packets-dropped", title);
-    }
-    let given_up = summary.flows_refused + summary.streams_evicted + summary.names_evicted;
-    if given_up > 0 {
-        let title =
-            format!("the capture at {at} holds more than could be followed: {given_up} things were given up");
-        gaps.doubt("observation-incomplete", title);
-    }
-    let unknown: Vec<&str> = summary
-        .ether_types
-        .iter()
-        .filter(|(kind, count)| {
-            **count > 0 && !HARMLESS_ETHER_TYPES.contains(&kind.to_ascii_lowercase().as_str())
-        })
-        .map(|(kind, _)| kind.as_str())
-        .collect();
-    if summary.unparsed_packets > 0 || summary.unparsed_bytes > 0 || !unknown.is_empty() {
-        let mut title = format!("the capture at {at} holds frames that could not be read");
-        if !unknown.is_empty() {
-            title.push_str(&format!(" (EtherType {})", printable(&unknown.join(", "))));
-        }
-        gaps.doubt("frames-unreadable", title);
-    }
-}
-
-/// Every canary that was sent has to be in the capture, from both ends; one of them before the first phase.
-fn canaries(attempt: &Attempt, capture: &Capture, gaps: &mut Gaps<'_, '_>) {
-    let at = printable(&capture.vantage);
-    let first_phase =
-        gaps.observed.timeline.phases.iter().find(|phase| phase.name != crate::observation::SETUP);
-    let first_phase = first_phase.map_or(u64::MAX, |phase| phase.from);
-    let (mut proven_before, mut unseen) = (false, 0);
-    for entry in &attempt.entries {
-        let Body::Event(Event::Done { reply: Reply::CanarySent { nonce } }) = &entry.body else { continue };
-        if seen_both_ways(&capture.observation, nonce) {
-            proven_before |= entry.t <= first_phase;
-        } else {
-            unseen += 1;
-        }
-    }
-    if unseen > 0 || !proven_before {
-        let title = if unseen > 0 {
-            format!(
-                "the capture at {at} doesn't hold the canary of both directions: it may not see all traffic"
-            )
-        } else {
-            format!("no canary showed before the first step that the capture at {at} sees traffic")
-        };
-        gaps.doubt("no-canary", title).help = Some("check what the capture interface is connected to".into());
-    }
-}
-
-/// A canary's payload is its nonce and one byte for the direction.
-fn seen_both_ways(observation: &Observation, nonce: &str) -> bool {
-    let mut ways: BTreeSet<u8> = BTreeSet::new();
-    let mut senders: BTreeSet<MacAddr> = BTreeSet::new();
-    let length = nonce.len() / 2;
-    for frame in &observation.canaries {
-        let Some((head, rest)) = frame.payload.split_at_checked(length) else { continue };
-        let hex: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
-        if let Some(way) = rest.first()
-            && length >= 8
-            && hex.eq_ignore_ascii_case(nonce)
-        {
-            ways.insert(*way);
-            senders.insert(frame.src_mac);
-        }
-    }
-    ways.len() >= 2 && senders.len() >= 2
+fn of_forged(entry: &Entry) -> Draft {
+    let what = match &entry.body {
+        Body::Command(_) => "gave a command in the lab's name",
+        Body::Event(Event::Begin { .. } | Event::Interrupted | Event::End) => "spoke in the lab's name",
+        Body::Event(_) => "answered a command that it was not asked, or that had ended",
+    };
+    let title = format!("{} {what}: it does not count", printable(&entry.source.to_string()));
+    let mut draft = Draft::new(FORGED, Outcome::Inconclusive, title);
+    draft.evidence.push(format!("entry {} of the event log", entry.seq));
+    draft.help = Some("an agent is broken, or a program got at its control line: look at the bench".into());
+    draft
 }

@@ -4,6 +4,7 @@
 //! built so that nothing unseen passes: every reason for doubt makes a run inconclusive.
 
 mod admit;
+mod captures;
 mod collect;
 mod flows;
 mod integrity;
@@ -59,7 +60,7 @@ pub fn judge(input: &JudgeInput<'_>) -> Verdict {
             number: attempt.number,
             repeat: attempt.repeat,
             retried: attempt.retried,
-            fault: integrity::bench_fault(attempt),
+            fault: integrity::bench_fault(&observed.heard),
             flows: judged,
         });
         bench = bench.or(observed.bench);

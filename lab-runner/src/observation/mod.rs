@@ -4,6 +4,7 @@
 //! no I/O. Everything here is said in roles and in times since the attempt began, so that a live run and the replay of
 //! its recording come out the same, byte for byte.
 
+mod heard;
 mod line;
 mod sides;
 mod talker;
@@ -14,10 +15,11 @@ use std::net::SocketAddr;
 use lab_observe::{FlowRecord, Observation};
 use lab_protocol::Entry;
 
+pub use heard::Heard;
 pub use line::{names_in_roles, render_jsonl, server_in_roles};
 pub use sides::Sides;
 pub use talker::{Confidence, Role, Talker};
-pub use timeline::{SETUP, Since, Span, StepSpan, Timeline, seconds};
+pub use timeline::{SETUP, Since, Span, StepSpan, TEARDOWN, Timeline, seconds};
 
 #[cfg(test)]
 pub(crate) mod support;
@@ -61,6 +63,8 @@ pub struct AttemptObservation<'a> {
     pub retried: bool,
     /// The kind of bench, from the log's first event; `None` where the log has none.
     pub bench: Option<String>,
+    /// What of its event log counts.
+    pub heard: Heard<'a>,
     /// Phases, steps and stimuli.
     pub timeline: Timeline,
     /// Who is where.
@@ -96,8 +100,9 @@ pub struct AttributedFlow<'a> {
 
 /// Attributes every flow of an attempt to a phase, a step and a talker.
 pub fn attribute(attempt: &Attempt) -> AttemptObservation<'_> {
-    let timeline = Timeline::of(&attempt.entries);
-    let sides = Sides::of(&attempt.entries);
+    let heard = Heard::of(&attempt.entries);
+    let timeline = Timeline::of(&heard);
+    let sides = Sides::of(&heard);
     let mut flows = Vec::new();
     for capture in &attempt.captures {
         let whole_life = timeline.covers_whole_life(&capture.vantage);
@@ -125,6 +130,7 @@ pub fn attribute(attempt: &Attempt) -> AttemptObservation<'_> {
         repeat: attempt.repeat,
         retried: attempt.retried,
         bench: timeline.bench.clone(),
+        heard,
         timeline,
         sides,
         flows,

@@ -65,14 +65,30 @@ impl Log {
         let index = self.steps;
         self.steps += 1;
         let id = self.command(from, kind, index, label, action);
-        self.event(to, Some(id), Event::Done { reply: Reply::Ok });
+        self.push(to, Source::new(kind, ""), Some(id), Body::Event(Event::Done { reply: Reply::Ok }));
         self
+    }
+
+    /// A command to somebody, without its end.
+    pub(crate) fn asked(mut self, ms: u64, to: Source, label: &str, action: Action) -> Self {
+        self.command_to(ms, to, self.steps, label, action);
+        self
+    }
+
+    /// Somebody says something about a command, or about none.
+    pub(crate) fn said(mut self, ms: u64, source: Source, id: Option<u64>, event: Event) -> Self {
+        self.push(ms, source, id, Body::Event(event));
+        self
+    }
+
+    pub(crate) fn last_id(&self) -> u64 {
+        self.id
     }
 
     /// A step that ends with a fault.
     pub(crate) fn failing(mut self, from: u64, to: u64, label: &str, fault: Fault) -> Self {
         let id = self.command(from, AgentKind::Console, self.steps, label, Action::OpenConsole);
-        self.event(to, Some(id), Event::Failed { fault });
+        self.push(to, Source::new(AgentKind::Console, ""), Some(id), Body::Event(Event::Failed { fault }));
         self
     }
 
@@ -116,25 +132,28 @@ impl Log {
 
     fn own(&mut self, from: u64, to: u64, kind: AgentKind, action: Action, reply: Reply) {
         let id = self.command(from, kind, 0, kind.word(), action);
-        self.event(to, Some(id), Event::Done { reply });
+        self.push(to, Source::new(kind, ""), Some(id), Body::Event(Event::Done { reply }));
     }
 
     fn command(&mut self, ms: u64, kind: AgentKind, index: u32, label: &str, action: Action) -> u64 {
+        self.command_to(ms, Source::new(kind, ""), index, label, action)
+    }
+
+    fn command_to(&mut self, ms: u64, to: Source, index: u32, label: &str, action: Action) -> u64 {
         self.id += 1;
         let step = StepRef { phase: self.phase.clone(), index, label: label.into() };
-        let to = Source::new(kind, "");
         let command = Command { id: self.id, to, step, deadline_ms: 1000, action };
-        self.push(ms, Some(self.id), Body::Command(command));
+        self.push(ms, Source::lab(), Some(self.id), Body::Command(command));
         self.id
     }
 
     fn event(&mut self, ms: u64, id: Option<u64>, event: Event) {
-        self.push(ms, id, Body::Event(event));
+        self.push(ms, Source::lab(), id, Body::Event(event));
     }
 
-    fn push(&mut self, ms: u64, id: Option<u64>, body: Body) {
+    fn push(&mut self, ms: u64, source: Source, id: Option<u64>, body: Body) {
         let seq = self.entries.len() as u64 + 1;
-        self.entries.push(Entry { seq, t: ms * 1_000_000, source: Source::lab(), id, body });
+        self.entries.push(Entry { seq, t: ms * 1_000_000, source, id, body });
     }
 }
 

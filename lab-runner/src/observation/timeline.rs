@@ -1,10 +1,14 @@
 //! When what happened in an attempt: phases, steps and stimuli on the attempt's own clock. It knows no packets.
 
-use lab_protocol::{Action, Body, Entry, Epoch, Event};
+use lab_protocol::{Action, Body, Epoch, Event, Source};
 use serde::{Deserialize, Serialize};
+
+use super::Heard;
 
 /// What is before the first phase; also the lab's own phase of that name.
 pub const SETUP: &str = "setup";
+/// The lab's own last phase, in which everything is put away.
+pub const TEARDOWN: &str = "teardown";
 
 /// A span of time with a name; it lasts until the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,16 +62,21 @@ pub struct Timeline {
     pub launched: Option<u64>,
     /// When the capture at each vantage point was acknowledged.
     capturing: Vec<(String, u64)>,
+    /// The last moment that the lab itself tells of.
+    last: u64,
 }
 
 impl Timeline {
-    /// Reads it from an event log.
-    pub fn of(entries: &[Entry]) -> Self {
+    /// Reads it from what counts of an event log.
+    pub fn of(heard: &Heard<'_>) -> Self {
         let mut timeline = Self::default();
         let mut steps: Vec<(u64, StepSpan)> = Vec::new();
         let mut phases: Vec<(u64, Span)> = Vec::new();
         let mut captures: Vec<(u64, String)> = Vec::new();
-        for entry in entries {
+        for entry in &heard.entries {
+            if entry.source == Source::lab() {
+                timeline.last = timeline.last.max(entry.t);
+            }
             match &entry.body {
                 Body::Event(Event::Begin { bench, epoch, .. }) if timeline.epoch.is_none() => {
                     timeline.bench = Some(bench.clone());
@@ -143,6 +152,11 @@ impl Timeline {
         Some(Since { stimulus, seconds })
     }
 
+    /// How long the attempt took, in nanoseconds, by the lab's own clock.
+    pub fn duration(&self) -> u64 {
+        self.last
+    }
+
     /// Whether the capture at this vantage point ran before anything that is judged was started.
     pub fn covers_whole_life(&self, vantage: &str) -> bool {
         let Some((_, from)) = self.capturing.iter().find(|(name, _)| name == vantage) else { return false };
@@ -179,7 +193,7 @@ mod tests {
     #[test]
     fn a_flow_belongs_to_the_phase_of_its_first_packet() {
         let log = Log::virtual_bench().phase(1_000, "baseline").phase(5_000, "pairing").end(9_000);
-        let timeline = Timeline::of(&log.entries);
+        let timeline = Timeline::of(&Heard::of(&log.entries));
         let at = |ms: u64| timeline.phase_at(ms * 1_000_000).to_owned();
         assert_eq!([at(10), at(1_000), at(4_999), at(5_000)], ["setup", "baseline", "baseline", "pairing"]);
     }
@@ -187,7 +201,7 @@ mod tests {
     #[test]
     fn time_counts_from_the_last_stimulus_that_ended() {
         let log = Log::virtual_bench().phase(1_000, "pairing").launch(1_100).pair(2_000, 3_000).end(9_000);
-        let timeline = Timeline::of(&log.entries);
+        let timeline = Timeline::of(&Heard::of(&log.entries));
         let since = |ms: u64| timeline.since_stimulus(ms * 1_000_000).expect("a stimulus");
         assert_eq!(since(4_200), Since { stimulus: "pairing".into(), seconds: Some(1.2) });
         assert_eq!(since(2_500), Since { stimulus: "pairing".into(), seconds: None });

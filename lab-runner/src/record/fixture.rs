@@ -1,11 +1,12 @@
 //! Fixtures: where a plan's recording is, whether it is whole, and how a run becomes one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lab_protocol::{Body, Event};
+use lab_protocol::{Body, Event, Reply};
 
 use super::files::{blob_of_file, is_agents};
-use super::{Log, RunDir, RunError, RunMeta};
+use super::{AttemptMeta, Log, RunDir, RunError, RunMeta};
 
 /// Why a fixture can't be used or made.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,12 @@ pub enum FixtureError {
         path: PathBuf,
         /// What differs.
         reason: String,
+    },
+    /// Something else is where it would go.
+    #[error("{}: there is something else than a recording, which would be lost; name another folder", path.display())]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
     },
     /// It can't be written.
     #[error("{}: {error}", path.display())]
@@ -51,9 +58,11 @@ pub fn default_fixture(plan: &Path) -> Option<PathBuf> {
     Some(fixtures.join(if stem == "plan" { name.to_owned() } else { format!("{name}.{stem}") }))
 }
 
-/// Reads a recording that must be whole: every attempt ended in order and every file is what the log says.
+/// Reads a recording that must be whole: every attempt that was made is there, in order and ended in order, and every
+/// file is what the log says.
 pub(super) fn read_whole(run: &RunDir) -> Result<(RunMeta, Vec<Log>), FixtureError> {
     let meta = run.read_meta()?;
+    in_order(run, &meta.attempts)?;
     let mut logs = Vec::new();
     for attempt in &meta.attempts {
         let log = run.read_log(attempt.number).map_err(RunError::from)?;
@@ -62,30 +71,75 @@ pub(super) fn read_whole(run: &RunDir) -> Result<(RunMeta, Vec<Log>), FixtureErr
             let reason = format!("the log breaks off after {} entries", log.entries.len());
             return Err(FixtureError::Damaged { path, reason });
         }
-        for (name, blob) in artifacts(&log) {
-            let path = run.attempt(attempt.number).join(name);
-            let damaged = |reason: String| FixtureError::Damaged { path: path.clone(), reason };
-            if !is_agents(name) {
-                return Err(damaged("not a file of an agent".into()));
-            }
-            // Console logs are left out of fixtures: the event log has their lines.
-            if name.starts_with("captures/") {
-                let found = blob_of_file(&path).map_err(|error| damaged(error.to_string()))?;
-                if found != *blob {
-                    return Err(damaged(format!(
-                        "{} bytes that are not the {} recorded",
-                        found.bytes, blob.bytes
-                    )));
-                }
-            }
+        let begins = matches!(
+            log.entries.first().map(|entry| &entry.body),
+            Some(Body::Event(Event::Begin { attempt: number, repeat, .. }))
+                if (*number, *repeat) == (attempt.number, attempt.repeat)
+        );
+        if !begins {
+            let reason = "the log is of another attempt than run.json says".into();
+            return Err(FixtureError::Damaged { path, reason });
         }
+        captures_are_whole(&run.attempt(attempt.number), &log)?;
         logs.push(log);
     }
-    if logs.is_empty() {
-        let reason = "it has no attempt".into();
-        return Err(RunError::NotARun { path: run.path().to_owned(), reason }.into());
-    }
     Ok((meta, logs))
+}
+
+/// Attempts count from 1, none is left out, repeats follow each other, and only a retried attempt is followed by
+/// another of the same repeat.
+fn in_order(run: &RunDir, attempts: &[AttemptMeta]) -> Result<(), FixtureError> {
+    let refused = |reason: &str| {
+        Err(RunError::NotARun { path: run.path().to_owned(), reason: format!("run.json: {reason}") }.into())
+    };
+    let mut repeat = 1;
+    for (index, attempt) in attempts.iter().enumerate() {
+        if attempt.number as usize != index + 1 || attempt.repeat != repeat {
+            return refused("its attempts are not in order");
+        }
+        repeat += u32::from(!attempt.retried);
+    }
+    match attempts.last() {
+        None => refused("it has no attempt"),
+        Some(last) if last.retried => refused("its last attempt was to be tried again"),
+        Some(last) if run.attempts_on_disk() != last.number => {
+            refused("it leaves out attempts whose logs are there, or names some that are not")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Every capture that was made is there, is what the log says, and no other is.
+fn captures_are_whole(attempt: &Path, log: &Log) -> Result<(), FixtureError> {
+    let damaged = |name: &str, reason: String| FixtureError::Damaged { path: attempt.join(name), reason };
+    let mut known = BTreeSet::new();
+    for (name, blob) in artifacts(log) {
+        if !is_agents(name) {
+            return Err(damaged("events.jsonl", format!("{name:?} is not a file of an agent")));
+        }
+        // Console logs are left out of fixtures: the event log has their lines.
+        if name.starts_with("captures/") {
+            let found =
+                blob_of_file(&attempt.join(name)).map_err(|error| damaged(name, error.to_string()))?;
+            if found != *blob {
+                let reason = format!("{} bytes that are not the {} recorded", found.bytes, blob.bytes);
+                return Err(damaged(name, reason));
+            }
+            known.insert(name.to_owned());
+        }
+    }
+    let captured = log.entries.iter().filter_map(|entry| match &entry.body {
+        Body::Event(Event::Done { reply: Reply::Captured { vantage, .. } }) => {
+            Some(format!("captures/{vantage}.pcapng"))
+        }
+        _ => None,
+    });
+    let on_disk = std::fs::read_dir(attempt.join("captures")).into_iter().flatten().flatten();
+    let on_disk = on_disk.map(|entry| format!("captures/{}", entry.file_name().to_string_lossy()));
+    match captured.chain(on_disk).find(|name| !known.contains(name)) {
+        Some(name) => Err(damaged(&name, "the log does not say what is in it".into())),
+        None => Ok(()),
+    }
 }
 
 /// The files that a log says are complete.
@@ -106,12 +160,29 @@ impl RunDir {
     }
 }
 
-/// Saves a run as a fixture, scrubbed. What stood there before is replaced only once the new one is whole.
+/// Whether a recording may be saved here: nothing is there, or an older recording.
+///
+/// # Errors
+/// When something else is there, which would be lost.
+#[cfg(feature = "hardware")]
+pub fn may_hold_recording(fixture: &Path) -> Result<(), FixtureError> {
+    let empty = match std::fs::read_dir(fixture) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if empty || RunDir::at(fixture).read_meta().is_ok() {
+        return Ok(());
+    }
+    Err(FixtureError::Occupied { path: fixture.to_owned() })
+}
+
+/// Writes a run as a fixture, scrubbed, beside the place where it is to be.
 ///
 /// # Errors
 /// When the run isn't whole, a capture can't be scrubbed, or the disk says so.
 #[cfg(feature = "hardware")]
-pub fn save(run: &RunDir, fixture: &Path) -> Result<(), FixtureError> {
+pub fn prepare(run: &RunDir, fixture: &Path) -> Result<Prepared, FixtureError> {
+    use super::files::{LARGEST_CAPTURE, read_regular};
     use super::scrub::Scrub;
     use super::{EventLog, FileMeta};
     use crate::engine::Watcher;
@@ -140,7 +211,7 @@ pub fn save(run: &RunDir, fixture: &Path) -> Result<(), FixtureError> {
             }
             let from = run.attempt(attempt.number).join(&*name);
             let to = folder.join(&*name);
-            let bytes = std::fs::read(&from).map_err(wrote(&from))?;
+            let bytes = read_regular(&from, LARGEST_CAPTURE).map_err(wrote(&from))?;
             let cut =
                 scrub.capture(&bytes).map_err(|reason| FixtureError::Scrub { path: from.clone(), reason })?;
             *blob = lab_protocol::BlobRef::of(&cut);
@@ -165,12 +236,42 @@ pub fn save(run: &RunDir, fixture: &Path) -> Result<(), FixtureError> {
     meta.images.iter_mut().for_each(only_name);
     new.write_meta(&meta).map_err(wrote(&fresh))?;
 
-    let old = parent.join(format!(".{name}.old"));
-    let _ = std::fs::remove_dir_all(&old);
-    if fixture.exists() {
-        std::fs::rename(fixture, &old).map_err(wrote(fixture))?;
+    Ok(Prepared { fresh, fixture: fixture.to_owned() })
+}
+
+/// A fixture that is written, and not yet in its place.
+#[cfg(feature = "hardware")]
+#[derive(Debug)]
+pub struct Prepared {
+    fresh: PathBuf,
+    fixture: PathBuf,
+}
+
+#[cfg(feature = "hardware")]
+impl Prepared {
+    /// To look at it before it is kept.
+    pub fn recording(&self) -> RunDir {
+        RunDir::at(&self.fresh)
     }
-    std::fs::rename(&fresh, fixture).map_err(wrote(fixture))?;
-    let _ = std::fs::remove_dir_all(&old);
-    Ok(())
+
+    /// Puts it in its place; an older recording there goes.
+    ///
+    /// # Errors
+    /// When something else is there, and what the disk says.
+    pub fn keep(self) -> Result<(), FixtureError> {
+        may_hold_recording(&self.fixture)?;
+        let wrote = |error| FixtureError::Write { path: self.fixture.clone(), error };
+        if self.fixture.exists() {
+            std::fs::remove_dir_all(&self.fixture).map_err(wrote)?;
+        }
+        std::fs::rename(&self.fresh, &self.fixture).map_err(wrote)
+    }
+}
+
+#[cfg(feature = "hardware")]
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Gone already where it was kept.
+        let _ = std::fs::remove_dir_all(&self.fresh);
+    }
 }

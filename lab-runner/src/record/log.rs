@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use lab_protocol::{Body, Entry, Event, VERSION};
 
+use super::files::open_regular;
 use crate::engine::Watcher;
 
 /// Longest line that is read, in bytes.
@@ -88,7 +89,7 @@ impl Log {
     /// [`LogError`].
     pub fn read(path: &Path) -> Result<Self, LogError> {
         let io = |error| LogError::Io { path: path.to_owned(), error };
-        let mut reader = BufReader::new(File::open(path).map_err(io)?);
+        let mut reader = BufReader::new(open_regular(path).map_err(io)?);
         let mut log = Self::default();
         let mut line = Vec::new();
         loop {

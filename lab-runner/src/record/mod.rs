@@ -19,9 +19,10 @@ mod run_dir;
 mod scrub;
 
 pub use files::AttemptFiles;
-#[cfg(feature = "hardware")]
-pub use fixture::save;
+pub(crate) use files::{LARGEST_CAPTURE, read_regular, write_whole};
 pub use fixture::{FixtureError, default_fixture};
+#[cfg(feature = "hardware")]
+pub use fixture::{Prepared, may_hold_recording, prepare};
 pub use log::{EventLog, Log, LogError};
 pub use recorded::RecordedBench;
 pub use run_dir::{AttemptMeta, FileMeta, RunDir, RunError, RunMeta};

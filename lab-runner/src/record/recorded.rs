@@ -3,7 +3,7 @@
 //! It is one more carrier and nothing else: it answers each command with what was recorded, provided that it is the
 //! command that was recorded. It opens nothing and waits for nothing.
 
-use lab_protocol::{Body, Command, Entry};
+use lab_protocol::{Action, Body, Command, Entry};
 
 use crate::engine::{Bench, BenchError, Happening};
 
@@ -33,6 +33,9 @@ impl<'a> RecordedBench<'a> {
 
 /// A command as it stands in the log: what it asks for, and of whom.
 fn describe(command: &Command) -> String {
+    if let Action::Phase { name } = &command.action {
+        return format!("that the phase {name:?} begins");
+    }
     let action = serde_json::to_string(&command.action).unwrap_or_default();
     format!("{action} for {} in phase {:?}", command.to, command.step.phase)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lab_protocol::blob::sha256_hex;
 use serde::{Deserialize, Serialize};
 
+use super::files::{read_regular, write_whole};
 use super::{FORMAT, Log, LogError};
 
 /// Largest `run.json` that is read, in bytes.
@@ -94,6 +95,12 @@ pub enum RunError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// Nothing is there.
+    #[error("{}: there is no run or recording", path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A newer lab wrote it.
     #[error("{}: format {found} of the run is newer than this lab understands ({FORMAT}); update lab", path.display())]
     Newer {
@@ -165,9 +172,7 @@ impl RunDir {
     pub fn write_meta(&self, meta: &RunMeta) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(meta)?;
         json.push(b'\n');
-        let new = self.path.join("run.json.new");
-        std::fs::write(&new, json)?;
-        std::fs::rename(new, self.path.join("run.json"))
+        write_whole(&self.path.join("run.json"), &json)
     }
 
     /// Reads `run.json`.
@@ -177,11 +182,11 @@ impl RunDir {
     pub fn read_meta(&self) -> Result<RunMeta, RunError> {
         let refused = |reason: String| RunError::NotARun { path: self.path.clone(), reason };
         let path = self.path.join("run.json");
-        let length = std::fs::metadata(&path).map_err(|error| refused(format!("run.json: {error}")))?.len();
-        if length > LARGEST_META {
-            return Err(refused(format!("run.json is larger than {} MiB", LARGEST_META >> 20)));
+        if !path.exists() {
+            return Err(RunError::Missing { path: self.path.clone() });
         }
-        let json = std::fs::read(&path).map_err(|error| refused(format!("run.json: {error}")))?;
+        let json =
+            read_regular(&path, LARGEST_META).map_err(|error| refused(format!("run.json: {error}")))?;
         let value: serde_json::Value =
             serde_json::from_slice(&json).map_err(|error| refused(format!("run.json: {error}")))?;
         match value.get("format").and_then(serde_json::Value::as_u64) {

@@ -31,10 +31,21 @@ impl Scrub {
     /// What has to be replaced in the recording of this attempt.
     pub(super) fn of(entries: &[Entry]) -> Self {
         let mut scrub = Self::default();
+        // What a command holds came from the plan, or from a line that it captured: changed, it would no longer match.
+        let commands: String = entries
+            .iter()
+            .filter_map(|entry| match &entry.body {
+                Body::Command(command) => serde_json::to_string(&command.action).ok(),
+                Body::Event(_) => None,
+            })
+            .collect::<String>()
+            .to_lowercase();
         for entry in entries {
             let Body::Event(Event::Done { reply }) = &entry.body else { continue };
             match reply {
-                Reply::Found { address, .. } => scrub.replace(address),
+                Reply::Found { address, .. } if !commands.contains(&address.to_lowercase()) => {
+                    scrub.replace(address)
+                }
                 Reply::Network { facts } => {
                     facts.sides.iter().flat_map(|side| &side.macs).for_each(|mac| scrub.replace(mac));
                 }

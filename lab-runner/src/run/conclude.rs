@@ -1,12 +1,14 @@
 //! From a recording to what it means: captures observed, flows attributed, the verdict.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use lab_observe::{Observation, Summary};
 
 use crate::judge::{JudgeInput, Verdict, judge};
 use crate::manifest::Manifest;
 use crate::observation::{Attempt, Capture, attribute, render_jsonl};
 use crate::plan::Plan;
-use crate::record::{AttemptMeta, Log, RunDir};
+use crate::record::{AttemptMeta, LARGEST_CAPTURE, Log, RunDir, read_regular, write_whole};
 
 /// What a recording comes to.
 #[derive(Debug)]
@@ -19,56 +21,45 @@ pub struct Conclusion {
     pub verdict: Verdict,
 }
 
-/// Why a recording can't be concluded from.
-#[derive(Debug, thiserror::Error)]
-pub enum ConcludeError {
-    /// A capture can't be read.
-    #[error("{}: {reason}", path.display())]
-    Capture {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Observes the captures of every attempt.
-///
-/// # Errors
-/// When a capture is there and can't be read. One that is missing is for the judge to miss.
-pub fn observe_attempts(
-    run: &RunDir,
-    attempts: &[AttemptMeta],
-    logs: Vec<Log>,
-) -> Result<Vec<Attempt>, ConcludeError> {
+/// Observes the captures of every attempt. One that can't be read counts as cut, with the reason, and one that is
+/// missing is for the judge to miss.
+pub fn observe_attempts(run: &RunDir, attempts: &[AttemptMeta], logs: Vec<Log>) -> Vec<Attempt> {
     attempts
         .iter()
         .zip(logs)
         .map(|(meta, log)| {
-            let captures = observe_captures(&run.attempt(meta.number).join("captures"))?;
+            let captures = observe_captures(&run.attempt(meta.number).join("captures"));
             let (number, repeat, retried) = (meta.number, meta.repeat, meta.retried);
-            Ok(Attempt { number, repeat, entries: log.entries, captures, retried })
+            Attempt { number, repeat, entries: log.entries, captures, retried }
         })
         .collect()
 }
 
-fn observe_captures(folder: &std::path::Path) -> Result<Vec<Capture>, ConcludeError> {
-    let Ok(listing) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+fn observe_captures(folder: &Path) -> Vec<Capture> {
+    let Ok(listing) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "pcapng"));
     paths.sort();
     paths
         .into_iter()
         .map(|path| {
-            let refused = |reason: String| ConcludeError::Capture { path: path.clone(), reason };
-            let bytes = std::fs::read(&path).map_err(|error| refused(error.to_string()))?;
-            let observation = lab_observe::observe(&bytes, lab_observe::Options::default())
-                .map_err(|error| refused(error.to_string()))?;
+            let observed =
+                read_regular(&path, LARGEST_CAPTURE).map_err(|error| error.to_string()).and_then(|bytes| {
+                    lab_observe::observe(&bytes, lab_observe::Options::default())
+                        .map_err(|error| error.to_string())
+                });
             let vantage = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let file = format!("captures/{vantage}.pcapng");
-            Ok(Capture { vantage, file, observation })
+            Capture { vantage, file, observation: observed.unwrap_or_else(unreadable) }
         })
         .collect()
+}
+
+/// What is observed in a file of which nothing can be read.
+fn unreadable(reason: String) -> Observation {
+    let format = lab_observe::record::FORMAT;
+    let summary = Summary { format, cut: true, cut_reason: Some(reason), ..Summary::default() };
+    Observation { flows: Vec::new(), summary, canaries: Vec::new() }
 }
 
 /// Draws the conclusion.
@@ -87,9 +78,9 @@ impl Conclusion {
     pub fn write(&self, run: &RunDir) -> std::io::Result<()> {
         for (number, observation) in &self.observations {
             let folder = run.create_attempt(*number)?;
-            std::fs::write(folder.join("observation.jsonl"), observation)?;
+            write_whole(&folder.join("observation.jsonl"), observation.as_bytes())?;
         }
-        std::fs::write(run.path().join("verdict.json"), self.verdict_json()?)
+        write_whole(&run.path().join("verdict.json"), self.verdict_json()?.as_bytes())
     }
 
     /// The verdict as `verdict.json` has it.

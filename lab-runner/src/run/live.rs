@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 
-use lab_protocol::{Fault, FaultKind, Incoming, clock};
+use lab_protocol::{Fault, Incoming, clock};
 
 use super::short_name;
 use crate::bench::file::{BenchFile, BenchKind};
@@ -108,7 +108,6 @@ pub fn live(
     };
     let run = RunDir::create(&options.runs, &name, clock::wall_ns() / 1_000_000_000)
         .map_err(refused(&options.runs))?;
-    let in_run = refused(run.path());
     let mut meta = meta(inputs, bench, images, options);
     run.write_meta(&meta).map_err(refused(run.path()))?;
     began(&run);
@@ -122,11 +121,21 @@ pub fn live(
         loop {
             number += 1;
             let attempt = OneAttempt { inputs, bench, images, options, lab: &lab, run: &run, number, repeat };
-            let end = attempt.carry_out(progress, interrupt)?;
-            let again = matches!(
-                &end,
-                End::Fault { fault, retry, .. } if fault.kind == FaultKind::Bench && tries < *retry
-            ) && !interrupt.is_set();
+            let end = match attempt.carry_out(progress, interrupt) {
+                // What is on the disk still counts, and what isn't is missed by the judge.
+                Err(LiveError::Engine(EngineError::Log(error))) => {
+                    tracing::error!(%error, "the event log can't be written");
+                    meta.attempts.push(AttemptMeta {
+                        number,
+                        repeat,
+                        retried: false,
+                        end: error.to_string(),
+                    });
+                    break 'run;
+                }
+                other => other?,
+            };
+            let again = end.asks_for_another(tries) && !interrupt.is_set();
             meta.attempts.push(AttemptMeta { number, repeat, retried: again, end: describe(&end) });
             run.write_meta(&meta).map_err(refused(run.path()))?;
             if end == End::Interrupted || interrupt.is_set() {
@@ -138,7 +147,6 @@ pub fn live(
             tries += 1;
         }
     }
-    drop(in_run);
     Ok(run)
 }
 

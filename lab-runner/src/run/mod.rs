@@ -8,7 +8,7 @@ mod live;
 mod reopen;
 mod replay;
 
-pub use conclude::{ConcludeError, Conclusion, conclude, observe_attempts};
+pub use conclude::{Conclusion, conclude, observe_attempts};
 #[cfg(feature = "hardware")]
 pub use live::{Interrupt, LiveError, LiveOptions, live};
 pub use reopen::{ReopenError, verdict_of};

@@ -7,7 +7,7 @@ use lab_protocol::blob::sha256_hex;
 use super::conclude::{conclude, observe_attempts};
 use crate::judge::{self, AttemptSummary, Finding, Outcome, Verdict};
 use crate::plan::{Inputs, Product};
-use crate::record::{AttemptMeta, Log, LogError, RunDir, RunError, RunMeta};
+use crate::record::{AttemptMeta, Log, LogError, RunDir, RunError, RunMeta, read_regular};
 
 /// Largest verdict that is read, in bytes.
 const LARGEST_VERDICT: u64 = 256 << 20;
@@ -49,13 +49,13 @@ pub fn verdict_of(folder: &Path) -> Result<Verdict, ReopenError> {
         attempts.iter().map(|attempt| run.read_log(attempt.number)).collect::<Result<Vec<Log>, LogError>>();
     let logs = logs.map_err(RunError::from)?;
     let under_way = logs.last().and_then(last_step);
-    let observed = observe_attempts(&run, &attempts, logs).ok();
-    let mut verdict = match (as_it_was(&meta), observed) {
-        (Some(inputs), Some(observed)) => {
+    let mut verdict = match as_it_was(&meta) {
+        Some(inputs) => {
             let repeats = meta.repeat_option.unwrap_or(inputs.plan.repeat);
+            let observed = observe_attempts(&run, &attempts, logs);
             conclude(&inputs.plan, &inputs.manifest, observed, repeats).verdict
         }
-        _ => unjudged(&meta, &attempts),
+        None => unjudged(&meta, &attempts),
     };
     if meta.outcome.is_none() {
         let title = match under_way {
@@ -69,11 +69,7 @@ pub fn verdict_of(folder: &Path) -> Result<Verdict, ReopenError> {
 }
 
 fn read(path: &Path) -> Result<Verdict, String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > LARGEST_VERDICT {
-        return Err(format!("larger than {} MiB", LARGEST_VERDICT >> 20));
-    }
-    let json = std::fs::read(path).map_err(|error| error.to_string())?;
+    let json = read_regular(path, LARGEST_VERDICT).map_err(|error| error.to_string())?;
     serde_json::from_slice(&json).map_err(|error| error.to_string())
 }
 
@@ -96,7 +92,7 @@ fn as_it_was(meta: &RunMeta) -> Option<Inputs> {
 
 /// All that can be said where the plan isn't there any more.
 fn unjudged(meta: &RunMeta, attempts: &[AttemptMeta]) -> Verdict {
-    let title = "the plan or the manifest of this run has changed since, so its flows can't be judged";
+    let title = "the plan or the manifest of this run is not where it was, or has changed, so its flows can't be judged";
     let attempts = attempts.iter().map(|attempt| AttemptSummary {
         number: attempt.number,
         repeat: attempt.repeat,

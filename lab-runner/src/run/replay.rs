@@ -1,11 +1,11 @@
 //! A run from its recording. It runs nothing, opens no network and writes nothing.
 
-use lab_protocol::FaultKind;
+use lab_protocol::{Body, Entry, Event};
 
-use super::conclude::{ConcludeError, Conclusion, conclude, observe_attempts};
+use super::conclude::{Conclusion, conclude, observe_attempts};
 use crate::engine::{Attempt, BenchError, End, EngineError, Images, Options};
 use crate::plan::Inputs;
-use crate::record::{FixtureError, Log, RecordedBench, RunDir};
+use crate::record::{FixtureError, Log, RecordedBench, RunDir, RunError};
 
 /// Why a recording can't be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +29,14 @@ pub enum ReplayError {
         /// What doesn't fit.
         what: &'static str,
     },
-    /// A capture can't be read.
-    #[error(transparent)]
-    Conclude(#[from] ConcludeError),
+    /// The plan asks for another number of repeats.
+    #[error("the plan asks for {wanted} repeats, and {recorded} were recorded")]
+    Repeats {
+        /// As the plan says.
+        wanted: u32,
+        /// As the recording has it.
+        recorded: u32,
+    },
 }
 
 /// Replays a recording against the plan as it is now, and judges it by the manifest as it is now.
@@ -44,25 +49,34 @@ pub fn replay(
     recording: &RunDir,
 ) -> Result<(Conclusion, bool), ReplayError> {
     let (meta, logs) = recording.read_recording()?;
+    let recorded = meta.attempts.last().map_or(0, |attempt| attempt.repeat);
+    let wanted = inputs.plan.repeat;
+    // More than the plan asks for is fine where it was asked for in so many words.
+    if recorded < wanted || (recorded > wanted && meta.repeat_option != Some(recorded)) {
+        return Err(ReplayError::Repeats { wanted, recorded });
+    }
+    let mut tries = 0;
     for (attempt, log) in meta.attempts.iter().zip(&logs) {
         let end = play(inputs, images, log, meta.until.clone())
             .map_err(|error| ReplayError::Differs { attempt: attempt.number, error })?;
-        let again =
-            matches!(&end, End::Fault { fault, retry, .. } if fault.kind == FaultKind::Bench && *retry > 0);
-        if attempt.retried && !again {
-            let what = "was tried again, which the plan no longer asks for";
+        let again = end.asks_for_another(tries);
+        tries = if again { tries + 1 } else { 0 };
+        if attempt.retried != again {
+            let what = if again {
+                "was the last of its repeat, and the plan asks for another"
+            } else {
+                "was tried again, which the plan does not ask for"
+            };
             return Err(ReplayError::Retries { attempt: attempt.number, what });
         }
     }
-    let repeats = meta.repeat_option.unwrap_or(inputs.plan.repeat);
-    let attempts = observe_attempts(recording, &meta.attempts, logs)?;
-    let interrupted = attempts.iter().any(|attempt| {
-        attempt
-            .entries
-            .iter()
-            .any(|entry| matches!(entry.body, lab_protocol::Body::Event(lab_protocol::Event::Interrupted)))
-    });
-    Ok((conclude(&inputs.plan, &inputs.manifest, attempts, repeats), interrupted))
+    let attempts = observe_attempts(recording, &meta.attempts, logs);
+    let interrupted = attempts.iter().flat_map(|attempt| &attempt.entries).any(is_interruption);
+    Ok((conclude(&inputs.plan, &inputs.manifest, attempts, recorded), interrupted))
+}
+
+fn is_interruption(entry: &Entry) -> bool {
+    matches!(entry.body, Body::Event(Event::Interrupted))
 }
 
 fn play(inputs: &Inputs, images: &Images, log: &Log, until: Option<String>) -> Result<End, EngineError> {
@@ -75,8 +89,12 @@ impl ReplayError {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Differs { error: EngineError::Bench(BenchError::Differs { .. }), .. }
-            | Self::Retries { .. } => {
+            | Self::Retries { .. }
+            | Self::Repeats { .. } => {
                 Some("record again with `lab run PLAN --record`, or take the change of the plan back")
+            }
+            Self::Fixture(FixtureError::Run(RunError::Missing { .. })) => {
+                Some("record one with `lab run PLAN --record`, or name another with --replay DIR")
             }
             _ => None,
         }

@@ -106,8 +106,10 @@ impl Desk {
     /// With a whole bench file.
     pub(crate) fn with_bench(plan: &str, firmware: &str, bench: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        // Beside the plan, since a replay reads nothing from elsewhere.
         let image = root().join("fixtures/firmware").join(firmware);
-        let plan = plan.replace("IMAGE", &image.display().to_string());
+        std::fs::copy(image, folder.path().join(firmware)).expect("the firmware");
+        let plan = plan.replace("IMAGE", firmware);
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
         write("plan.yaml", &plan);
         write("bench.yaml", &bench.to_string());

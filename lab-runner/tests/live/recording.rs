@@ -134,8 +134,53 @@ fn a_damaged_or_newer_recording_and_a_changed_plan_are_invalid_input() {
     };
     spoil("attempts/1/events.jsonl", &newer_log, "newer");
 
+    // Nothing of what was recorded can be left out, or told twice.
+    let without_artifacts = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap().replace("captures/phone.pcapng", "console/phone.pcapng");
+        text.into_bytes()
+    };
+    spoil("attempts/1/events.jsonl", &without_artifacts, "does not say");
+    let twice = |bytes: Vec<u8>| {
+        let mut meta: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let attempts = meta["attempts"].as_array_mut().unwrap();
+        attempts.push(attempts[0].clone());
+        meta.to_string().into_bytes()
+    };
+    spoil("run.json", &twice, "not in order");
+    let none = |bytes: Vec<u8>| {
+        let mut meta: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        meta["attempts"] = json!([]);
+        meta.to_string().into_bytes()
+    };
+    spoil("run.json", &none, "no attempt");
+    let capture = desk.path().join("fixture/attempts/1/captures/phone.pcapng");
+    let aside = desk.path().join("aside");
+    std::fs::rename(&capture, &aside).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &capture).unwrap();
+    invalid("plain file");
+    std::fs::remove_file(&capture).unwrap();
+    std::fs::rename(&aside, &capture).unwrap();
+
     let plan = desk.path().join("plan.yaml");
     let text = std::fs::read_to_string(&plan).unwrap();
     std::fs::write(&plan, text.replace("idle: 300ms", "idle: 301ms")).unwrap();
     invalid("--record");
+    std::fs::write(&plan, text.replace("product:", "repeat: 2\nproduct:")).unwrap();
+    invalid("2 repeats");
+    std::fs::write(&plan, text.replace("privacy-manifest.yaml", "/etc/passwd")).unwrap();
+    invalid("outside of the plan's project");
+}
+
+#[test]
+fn a_recording_never_takes_the_place_of_anything_else() {
+    if !is_there() {
+        return;
+    }
+    let desk = Desk::new(PLAN, "u8-1.4.0.elf", &json!({}));
+    let precious = desk.path().join("docs");
+    std::fs::create_dir(&precious).unwrap();
+    std::fs::write(precious.join("chapter.md"), "words").unwrap();
+    desk.run(&["--record", "docs"]).ended_with(2);
+    assert!(precious.join("chapter.md").is_file());
+    assert!(desk.runs().is_empty(), "a run was begun that could not be recorded");
 }
