@@ -251,12 +251,11 @@ impl Canary {
         let (way, padding) = rest.split_first()?;
         let sender = sides.of_mac(frame.src_mac)?;
         let outwards = match way {
-            0 => sender == own,
-            1 if sender == own => return None,
+            0 => true,
             1 => false,
             _ => return None,
         };
-        if (*way == 0) != outwards || padding.iter().any(|byte| *byte != 0) {
+        if (sender == own) != outwards || padding.iter().any(|byte| *byte != 0) {
             return None;
         }
         let nonce = nonce.iter().map(|byte| format!("{byte:02x}")).collect();

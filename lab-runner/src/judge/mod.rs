@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use collect::{Collector, Draft};
 use flows::Flows;
 use integrity::Worth;
+use verdict::REQUIRED_MISSING;
 
 pub use verdict::{
     AttemptSummary, DeclarationRef, Endpoint, FORMAT, Finding, Outcome, Protection, Status, Unused, Verdict,
@@ -82,7 +83,7 @@ pub fn judge(input: &JudgeInput<'_>) -> Verdict {
         {
             let text = printable(&missing.text);
             let title = format!("{} is required and never showed up: {text}", missing.declaration.id);
-            let mut draft = Draft::new("required-missing", Outcome::Fail, title);
+            let mut draft = Draft::new(REQUIRED_MISSING, Outcome::Fail, title);
             draft.manifest = Some(missing.declaration.place.clone());
             collector.add_for_run(draft);
         }

@@ -84,6 +84,20 @@ pub struct Verdict {
     pub unused: Vec<Unused>,
 }
 
+impl Verdict {
+    /// Whether the run shows all that the product does: nothing was in doubt, and every step was carried out. Where it
+    /// doesn't, an endpoint that did not show up is not gone. What endpoints did wrong takes nothing away from that.
+    pub fn shows_everything(&self) -> bool {
+        self.findings.iter().all(|finding| {
+            let of_endpoints = finding.endpoint.is_some() || finding.rule == REQUIRED_MISSING;
+            finding.severity == Outcome::Fail && of_endpoints
+        })
+    }
+}
+
+/// The rule for a required declaration that never showed up.
+pub(super) const REQUIRED_MISSING: &str = "required-missing";
+
 /// One attempt at a repeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptSummary {

@@ -13,7 +13,6 @@ use super::{Attempt, Capture};
 pub(crate) const WALL_NS: u64 = 1_700_000_000_000_000_000;
 pub(crate) const PHONE: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x0a]);
 pub(crate) const SERVICES: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const NONCE: [u8; 16] = [7; 16];
 
 /// An event log under construction; times are in milliseconds.
 #[derive(Clone)]
@@ -36,7 +35,8 @@ impl Log {
     }
 
     pub(crate) fn canary(mut self, ms: u64) -> Self {
-        let nonce = NONCE.iter().map(|byte| format!("{byte:02x}")).collect();
+        // Another one each time.
+        let nonce = format!("{ms:032x}");
         self.own(ms, ms + 1, AgentKind::Network, Action::Canary, Reply::CanarySent { nonce });
         self
     }
@@ -172,14 +172,22 @@ pub(crate) fn facts() -> NetworkFacts {
     NetworkFacts {
         sides: vec![
             side("phone", PHONE, &["192.0.2.10/24", "2001:db8:1::10/64"], true),
-            side("services", SERVICES, &["192.0.2.1/24", "203.0.113.66/32"], false),
+            side(
+                "services",
+                SERVICES,
+                &["192.0.2.1/24", "2001:db8:1::1/64", "203.0.113.66/32", "2001:db8:66::66/128"],
+                false,
+            ),
         ],
         vantages: vec![Vantage { name: "phone".into(), side: "phone".into() }],
     }
 }
 
-/// An attempt whose capture holds these flows, and both canary frames.
+/// An attempt whose capture holds these flows, and both frames of every canary.
 pub(crate) fn attempt(log: Log, flows: Vec<FlowRecord>) -> Attempt {
+    let canaries = canaries(&log);
+    let mut summary = Summary { format: 1, packets: FRAMES, drops: Some(0), ..Summary::default() };
+    summary.ether_types.insert("0x88b5".into(), canaries.len() as u64);
     Attempt {
         number: 1,
         repeat: 1,
@@ -187,7 +195,7 @@ pub(crate) fn attempt(log: Log, flows: Vec<FlowRecord>) -> Attempt {
         captures: vec![Capture {
             vantage: "phone".into(),
             file: "captures/phone.pcapng".into(),
-            observation: Observation { summary: summary(FRAMES), flows, canaries: canaries() },
+            observation: Observation { summary, flows, canaries },
         }],
         retried: false,
     }
@@ -196,20 +204,19 @@ pub(crate) fn attempt(log: Log, flows: Vec<FlowRecord>) -> Attempt {
 /// How many frames a hand-made capture says it has.
 pub(crate) const FRAMES: u64 = 100;
 
-fn summary(packets: u64) -> Summary {
-    Summary { format: 1, packets, drops: Some(0), ..Summary::default() }
-}
-
-fn canaries() -> Vec<LinkFrame> {
-    let frame = |number, src: MacAddr, dst: MacAddr, way| LinkFrame {
-        frame: number,
-        ts_ns: WALL_NS + 160_500_000,
-        interface: 0,
-        src_mac: src,
-        dst_mac: dst,
-        payload: NONCE.iter().copied().chain([way]).collect(),
-    };
-    vec![frame(1, PHONE, SERVICES, 0), frame(2, SERVICES, PHONE, 1)]
+fn canaries(log: &Log) -> Vec<LinkFrame> {
+    let mut frames = Vec::new();
+    for entry in &log.entries {
+        let Body::Event(Event::Done { reply: Reply::CanarySent { nonce } }) = &entry.body else { continue };
+        let nonce = u128::from_str_radix(nonce, 16).expect("hexadecimal").to_be_bytes();
+        for (src_mac, dst_mac, way) in [(PHONE, SERVICES, 0), (SERVICES, PHONE, 1)] {
+            let mut payload = [nonce.as_slice(), &[way]].concat();
+            payload.resize(32, 0);
+            let (frame, ts_ns) = (frames.len() as u64 + 1, WALL_NS + entry.t - 500_000);
+            frames.push(LinkFrame { frame, ts_ns, interface: 0, src_mac, dst_mac, payload });
+        }
+    }
+    frames
 }
 
 /// A TLS flow from the phone, first seen after so many milliseconds.

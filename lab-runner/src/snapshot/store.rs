@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{BadBody, BadSnap, Change, SnapFile, Snapshot, changes};
-use crate::judge::{Outcome, Status, Verdict, printable, when};
+use crate::judge::{Status, Verdict, printable, when};
 use crate::manifest::Manifest;
 
 /// The largest snapshot that is read, in bytes.
@@ -65,7 +65,7 @@ pub struct Store {
 /// A run's set of endpoints, against the accepted one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
-    /// The run doesn't show enough to take a snapshot from it.
+    /// The run doesn't show enough to take a snapshot from it ([`Verdict::shows_everything`]).
     NotTaken,
     /// Nothing changed.
     Same,
@@ -126,7 +126,7 @@ impl Store {
     /// # Errors
     /// When the accepted file is there and can't be read.
     pub fn compare(&self, verdict: &Verdict, manifest: &Manifest) -> Result<Comparison, StoreError> {
-        if matches!(verdict.outcome, Outcome::Inconclusive | Outcome::BenchFault) {
+        if !verdict.shows_everything() {
             return Ok(Comparison::NotTaken);
         }
         let accepted = read(&self.accepted)?;

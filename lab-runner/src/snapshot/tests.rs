@@ -5,6 +5,7 @@ use lab_observe::NameKind;
 
 use super::*;
 use crate::judge::tests::{MANIFEST, manifest, meant, verdict_of};
+use crate::judge::{Finding, Outcome, Verdict};
 use crate::observation::support::{With, tls};
 
 fn set(flows: Vec<lab_observe::FlowRecord>) -> Snapshot {
@@ -105,6 +106,27 @@ fn a_run_that_shows_too_little_leaves_no_snapshot() {
     let plan = folder.path().join("plan.yaml");
     assert_eq!(compare(&plan, with(doubtful)), Comparison::NotTaken);
     assert!(!folder.path().join("snapshots").exists());
+}
+
+#[test]
+fn neither_doubt_nor_a_failed_expectation_leaves_a_snapshot_beside_an_undeclared_endpoint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::beside(&folder.path().join("plan.yaml"));
+    let undeclared = verdict_of(with(tls(4_200, "203.0.113.66:443")));
+    let taken = |verdict: &Verdict| {
+        store.compare(verdict, &manifest(MANIFEST)).expect("compared") != Comparison::NotTaken
+    };
+    assert!(taken(&undeclared));
+    for (rule, severity) in [
+        ("interrupted", Outcome::Inconclusive),
+        ("steps-not-run", Outcome::Inconclusive),
+        ("bench-fault", Outcome::BenchFault),
+        ("expectation-unmet", Outcome::Fail),
+    ] {
+        let mut verdict = undeclared.clone();
+        verdict.findings.push(Finding::of_run(rule, severity, rule.into()));
+        assert!(!taken(&verdict), "{rule}");
+    }
 }
 
 #[cfg(unix)]

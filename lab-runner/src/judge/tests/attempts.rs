@@ -1,8 +1,13 @@
 //! Rules about attempts: faults, gaps, repeats and retries.
 
-use lab_protocol::{Event, Fault};
+use lab_protocol::{Action, AgentKind, Body, Entry, Event, Fault, Reply, Source};
 
 use super::*;
+use crate::observation::support::{PHONE, SERVICES};
+
+fn companion() -> Source {
+    Source::new(AgentKind::Companion, "phone")
+}
 
 fn covert() -> FlowRecord {
     tls(4_200, "203.0.113.66:443")
@@ -38,10 +43,49 @@ fn a_fault_of_the_bench_is_a_bench_fault() {
 
 #[test]
 fn a_companion_that_ended_by_itself_leaves_doubt() {
-    let event = Event::Exited { what: "companion".into(), status: "killed by signal 11".into() };
-    let fault = Fault::doubt("app-ended", "the companion ended while it was waited for");
-    let log = run().happens(7_010, event).failing(7_011, 7_020, "expect companion", fault);
-    counts(ended(log), Outcome::Inconclusive, "companion-exited");
+    // Whatever the app is called.
+    for what in ["companion", "services"] {
+        let event = Event::Exited { what: what.into(), status: "killed by signal 11".into() };
+        let fault = Fault::doubt("app-ended", "the companion ended while it was waited for");
+        let log = run().said(7_010, companion(), None, event);
+        let log = log.failing(7_011, 7_020, "expect companion", fault);
+        counts(ended(log), Outcome::Inconclusive, "companion-exited");
+    }
+}
+
+#[test]
+fn services_that_ended_by_themselves_are_a_bench_fault() {
+    let event = Event::Exited { what: "services".into(), status: "exit status 1".into() };
+    let log = run().said(7_010, Source::new(AgentKind::Network, "net"), None, event);
+    counts(ended(log), Outcome::BenchFault, "bench-fault");
+}
+
+#[test]
+fn a_forged_answer_moves_no_phase_and_leaves_doubt() {
+    // Declared for phase pairing, which ends at 4 s.
+    let late = || tls(4_200, "198.51.100.20:443").looked_up("api.u8.example").sni("api.u8.example");
+    let pairing_only = MANIFEST.replace("phases: [pairing, idle]", "phases: [pairing]");
+    let ok = || Event::Done { reply: Reply::Ok };
+    let mut forged = whole(meant_and(late()));
+    let idle = |entry: &Entry| matches!(&entry.body, Body::Command(c) if matches!(&c.action, Action::Phase { name } if name == "idle"));
+    let at = forged.entries.iter().position(idle).expect("a phase");
+    let id = forged.entries[at].id;
+    // With this, it would end at 5 s.
+    let entry = Entry { seq: 99, t: 5_000_000_000, source: companion(), id, body: Body::Event(ok()) };
+    forged.entries.insert(at + 1, entry);
+    let verdict = judged_by(PLAN, &pairing_only, &[forged]);
+    assert_eq!(rules(&verdict), (Outcome::Fail, vec!["wrong-phase", "forged-event"]));
+
+    counts(ended(run().said(7_010, companion(), None, ok())), Outcome::Inconclusive, "forged-event");
+    let told = Event::Fault { fault: Fault::doubt("forged-event", "it answered for another") };
+    counts(ended(run().said(7_010, companion(), None, told)), Outcome::Inconclusive, "forged-event");
+}
+
+#[test]
+fn a_run_that_somebody_else_says_has_ended_was_cut_short() {
+    let log = run().teardown(7_100, FRAMES, 0).said(7_500, companion(), None, Event::End);
+    let verdict = judged(&[attempt(log, meant())]);
+    assert_eq!(rules(&verdict), (Outcome::Inconclusive, vec!["forged-event", "run-cut-short"]));
 }
 
 #[test]
@@ -71,11 +115,63 @@ fn steps_that_were_not_carried_out_leave_doubt() {
 fn a_canary_not_seen_both_ways_leaves_doubt() {
     let mut deaf = whole(meant());
     deaf.captures[0].observation.canaries.pop();
+    ether_type(&mut deaf, "0x88b5", 3);
     assert_eq!(rules(&judged(&[deaf])), (Outcome::Inconclusive, vec!["no-canary"]));
     let mut from_one_end = whole(meant());
     let canaries = &mut from_one_end.captures[0].observation.canaries;
     canaries[1].src_mac = canaries[0].src_mac;
-    assert_eq!(rules(&judged(&[from_one_end])).0, Outcome::Inconclusive);
+    let verdict = judged(&[from_one_end]);
+    assert_eq!(rules(&verdict), (Outcome::Inconclusive, vec!["no-canary", "frames-unreadable"]));
+}
+
+fn ether_type(attempt: &mut Attempt, kind: &str, count: u64) {
+    attempt.captures[0].observation.summary.ether_types.insert(kind.into(), count);
+}
+
+#[test]
+fn a_canary_that_the_lab_did_not_send_may_carry_something() {
+    let unreadable = (Outcome::Inconclusive, vec!["frames-unreadable"]);
+    let with = |change: &dyn Fn(&mut lab_observe::LinkFrame)| {
+        let mut attempt = whole(meant());
+        let mut frame = attempt.captures[0].observation.canaries[0].clone();
+        change(&mut frame);
+        attempt.captures[0].observation.canaries.push(frame);
+        ether_type(&mut attempt, "0x88b5", 5);
+        rules(&judged(&[attempt])) == (Outcome::Inconclusive, vec!["frames-unreadable"])
+    };
+    assert!(with(&|frame| frame.payload[0] ^= 1), "another nonce");
+    assert!(with(&|_| {}), "the same once more");
+    assert!(with(&|frame| (frame.src_mac, frame.dst_mac) = (SERVICES, PHONE)), "from the other end");
+    // More of them than are kept.
+    let mut many = whole(meant());
+    ether_type(&mut many, "0x88b5", 6);
+    assert_eq!(rules(&judged(&[many])), unreadable);
+    // Padding that is none.
+    let mut padded = whole(meant());
+    padded.captures[0].observation.canaries[0].payload[30] = 1;
+    assert_eq!(rules(&judged(&[padded])).1, ["no-canary", "frames-unreadable"]);
+}
+
+#[test]
+fn more_address_requests_than_a_link_needs_may_carry_something() {
+    let with = |count| {
+        let mut attempt = whole(meant());
+        ether_type(&mut attempt, "0x0806", count);
+        judged(&[attempt]).outcome
+    };
+    assert_eq!([with(64), with(65)], [Outcome::Pass, Outcome::Inconclusive]);
+}
+
+#[test]
+fn what_could_not_be_parsed_leaves_doubt() {
+    let mut odd = whole(meant());
+    odd.captures[0].observation.summary.weird.insert("ip_malformed".into(), 2);
+    let verdict = judged(&[odd]);
+    assert_eq!(rules(&verdict), (Outcome::Inconclusive, vec!["observation-incomplete"]));
+    assert!(verdict.findings[0].title.contains("ip_malformed (2)"), "{}", verdict.findings[0].title);
+    let mut harmless = whole(meant());
+    harmless.captures[0].observation.summary.weird.insert("dns_answer_unasked".into(), 1);
+    assert_eq!(judged(&[harmless]).outcome, Outcome::Pass);
 }
 
 #[test]

@@ -204,6 +204,18 @@ fn what_is_opened_from_outside_is_undeclared() {
 fn control_traffic_of_the_link_is_no_endpoint() {
     let nd = FlowRecord { link_control: true, ..flow(1_500, L4::Icmpv6, "[ff02::1]:0", "nd") };
     assert_eq!(rules(&verdict_of(meant_and(nd))), (Outcome::Pass, vec![]));
+    // The router, which is on the link.
+    let router = FlowRecord { link_control: true, ..flow(1_500, L4::Icmpv6, "[2001:db8:1::1]:0", "nd") };
+    assert_eq!(rules(&verdict_of(meant_and(router))), (Outcome::Pass, vec![]));
+}
+
+#[test]
+fn what_calls_itself_control_traffic_and_goes_further_is_judged() {
+    // Nobody's, a service behind the link, and one that only shares the link's prefix.
+    for server in ["[2001:db8:77::1]:0", "[2001:db8:66::66]:0", "[2001:db8:1::bad]:0", "[ff05::2]:0"] {
+        let far = FlowRecord { link_control: true, ..flow(1_500, L4::Icmpv6, server, "nd") };
+        fails_by("undeclared-endpoint", far);
+    }
 }
 
 #[test]
