@@ -119,6 +119,23 @@ fn a_step_has_exactly_one_action_and_a_resource_for_it() {
 }
 
 #[test]
+fn the_labs_own_phases_and_a_second_network_or_phone_are_refused() {
+    let plan = PLAN
+        .replace("name: provisioning", "name: setup")
+        .replace("name: pairing", "name: teardown")
+        .replace("net: gateway}", "net: gateway, net2: gateway, tablet: companion}");
+    expect_told(
+        &problems_of(&plan),
+        &[
+            "5:84: a plan has one gateway at most, and `net` is one already",
+            "5:99: a plan has one companion at most, and `phone` is one already",
+            "7:11: `setup` is the lab's own phase",
+            "11:11: `teardown` is the lab's own phase",
+        ],
+    );
+}
+
+#[test]
 fn variables_and_patterns_are_checked_before_anything_runs() {
     expect_told(
         &problems_of(&PLAN.replace("\"${passkey}\"", "\"${paskey}\"")),

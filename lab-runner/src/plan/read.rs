@@ -10,6 +10,7 @@ use super::{
     Assertions, EndpointRule, ExpectSource, FORMAT, Kind, PairMethod, Phase, Plan, Product, ScanTarget, Step,
     StepAction,
 };
+use crate::observation::{SETUP, TEARDOWN};
 use crate::yaml::{Diagnostic, Document, Entry, Position, Problems, Reading, nearest};
 
 /// The keys of a plan.
@@ -119,6 +120,13 @@ fn needs<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Option<Needs> {
         }
         match reading.decode::<Kind>(part) {
             Some(kind) => {
+                // Captures are named after sides, and there is one phone: two would write the same files.
+                let first = needs.0.iter().find(|(_, other)| **other == kind).map(|(first, _)| first);
+                if let Some(first) = first.filter(|_| matches!(kind, Kind::Gateway | Kind::Companion)) {
+                    let message = format!("a plan has one {kind} at most, and `{first}` is one already");
+                    reading.error(part.key_at(), message, Some("make a plan of each".to_owned()));
+                    whole = false;
+                }
                 needs.0.insert(role.to_owned(), kind);
                 needs.1.insert(role.to_owned(), part.key_at());
             }
@@ -178,6 +186,9 @@ fn phases<'d>(
             if !is_role(name) {
                 let message = "a phase's name has letters, digits, `-` and `_`, and starts with a letter";
                 reading.error(part.at(), message, None);
+            } else if [SETUP, TEARDOWN].contains(&name.as_str()) {
+                let help = "the lab prepares and puts away by itself: call this phase something else";
+                reading.error(part.at(), format!("`{name}` is the lab's own phase"), Some(help.to_owned()));
             } else if let Some(first) = names.insert(name.clone(), part.at().line) {
                 let help = format!("the first is in line {first}: traffic is told apart by phase");
                 reading.error(part.at(), format!("a second phase is called `{name}`"), Some(help));
