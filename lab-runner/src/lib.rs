@@ -1,4 +1,20 @@
-//! The runner.
+//! The lab's runner: from a test plan to a verdict.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`yaml`] | reads what a user writes, with the place of every problem |
+//! | [`plan`], [`manifest`], [`bench::file`] | the test plan, what the vendor declares, what this desk has |
+//! | [`record`] | what a run leaves behind |
+//! | [`bench`] | what a plan is carried out on: live, or recorded |
+//! | [`engine`] | carries a plan out, one command after another |
+//! | [`observation`] | what was seen: when, in which phase, by whom |
+//! | [`judge`] | what it means |
+//! | [`snapshot`], [`report`] | what changed, and what a person reads |
+//! | [`run`] | a run from beginning to end |
+//! | [`cli`] | the command line |
+//!
+//! Each may use those above it and none below.
+
 pub mod bench;
 pub mod cli;
 pub mod engine;

@@ -13,10 +13,10 @@ use lab_protocol::{
     Action, AgentKind, Body, Carrier, Entry, Event, Fault, Incoming, NetworkFacts, Reply, Source, Vantage,
 };
 use lab_runner::bench::file::Resources;
-use lab_runner::bench::{Begin, LiveBench, Spawner};
-use lab_runner::engine::{Attempt, BenchError, End, EngineError, Images, Options, Watcher};
-use lab_runner::plan::Inputs;
-use lab_runner::record::{AttemptFiles, RecordedBench};
+use lab_runner::bench::{Begin, BenchError, LiveBench, RecordedBench, Spawner};
+use lab_runner::engine::{Attempt, End, EngineError, Options};
+use lab_runner::plan::{Images, Inputs};
+use lab_runner::record::{AttemptFiles, Watcher};
 
 /// What a fake agent does with an action: answer, fault, or `None` to hang until cancelled.
 type Script = Arc<dyn Fn(&Action, u32) -> Option<Result<Reply, Fault>> + Send + Sync>;

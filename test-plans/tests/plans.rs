@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lab_runner::engine::Images;
 use lab_runner::judge::Outcome;
-use lab_runner::plan::Inputs;
+use lab_runner::plan::{Images, Inputs};
 use lab_runner::record::{RunDir, default_fixture};
 use lab_runner::run::replay;
 use lab_runner::snapshot::Store;

@@ -1,5 +1,6 @@
 //! One flow while it lasts: counters that every packet touches, and evidence that few do.
 
+use crate::capture::Frame;
 use crate::ip::Addr;
 use crate::names::Known;
 use crate::record::{L4, MacAddr, Name, NameKind};
@@ -8,6 +9,9 @@ use crate::udp::Udp;
 
 /// Names kept for a flow; a resolver's may have many.
 const MAX_NAMES: usize = 512;
+/// UDP and the like; NATs keep a binding so long (RFC 4787 §4.3 asks for two minutes, many keep less).
+const REST_NS: u64 = 60 * 1_000_000_000;
+const ICMP_REST_NS: u64 = 30 * 1_000_000_000;
 
 /// What makes packets one flow, with the smaller end first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +63,12 @@ pub(crate) struct Flow {
     pub(crate) ech: bool,
     pub(crate) guessed: bool,
     pub(crate) payload_seen: bool,
+    /// Payload that claimed to be of a protocol could not be read.
+    pub(crate) unread: bool,
+    /// A packet of the server's side came from the client's link address.
+    pub(crate) forged: bool,
+    /// The longest IP packet of either side, in bytes.
+    pub(crate) longest: [usize; 2],
     /// The sequence number of the client's SYN.
     pub(crate) isn: Option<u32>,
     pub(crate) l4: L4,
@@ -113,9 +123,53 @@ impl Flow {
         closed || (self.payload_seen && from_low == self.client_is_low && self.isn != Some(seq))
     }
 
+    /// So long after its last packet a flow without connections is over, and what comes is another.
+    pub(crate) fn has_rested(&self, now_ns: u64) -> bool {
+        let limit_ns = match self.l4 {
+            L4::Tcp => return false,
+            L4::Icmp | L4::Icmpv6 => ICMP_REST_NS,
+            _ => REST_NS,
+        };
+        now_ns.saturating_sub(self.last_ns) > limit_ns
+    }
+
+    /// Goes on where a flow between the same ends had rested: what was spoken is not begun anew.
+    pub(crate) fn continues(&mut self, before: &mut Self) {
+        if before.app != UNKNOWN {
+            self.app = before.app;
+            self.guessed = before.guessed;
+            self.stage = std::mem::replace(&mut before.stage, Stage::Done);
+        }
+    }
+
+    /// Counts a frame of one side.
+    #[inline]
+    pub(crate) fn count(&mut self, frame: &Frame<'_>, number: u64, side: usize) {
+        self.last_ns = frame.ts_ns;
+        self.frames[1] = number;
+        self.packets[side] += 1;
+        self.bytes[side] += u64::from(frame.orig_len);
+    }
+
+    /// Whether a frame of the server's side has the client's link address; on a loopback all have the same, zeros.
+    #[inline]
+    pub(crate) fn is_from_client(&self, src: Option<MacAddr>) -> bool {
+        self.client_mac.is_some() && src == self.client_mac && src != Some(MacAddr([0; 6]))
+    }
+
+    /// Its bytes tell what is spoken; a guess gives way.
     pub(crate) fn recognised(&mut self, app: &'static str) {
+        if self.app == UNKNOWN || self.guessed {
+            self.app = app;
+            self.guessed = false;
+        }
+    }
+
+    /// One side's bytes alone suggest what is spoken.
+    pub(crate) fn suggested(&mut self, app: &'static str) {
         if self.app == UNKNOWN {
             self.app = app;
+            self.guessed = true;
         }
     }
 }

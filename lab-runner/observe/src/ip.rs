@@ -22,6 +22,8 @@ pub(crate) struct Ip {
     pub(crate) end: usize,
     /// `None` for a whole packet.
     pub(crate) fragment: Option<Fragment>,
+    /// The destination is only the next one of several: the header has a route with stops ahead.
+    pub(crate) source_routed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(crate) struct Fragment {
     pub(crate) id: u32,
     /// Only the first one has the transport's header.
     pub(crate) first: bool,
+    pub(crate) last: bool,
 }
 
 /// An address in a form that is cheap to hash and compare. IPv4 addresses never equal IPv6 ones.
@@ -108,6 +111,7 @@ fn v4(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
     let fragment = (flags & 0x3fff != 0).then(|| Fragment {
         id: u32::from(u16::from_be_bytes([header[4], header[5]])),
         first: flags & 0x1fff == 0,
+        last: flags & 0x2000 == 0,
     });
     Some(Ip {
         src: Addr::v4(header[12..16].try_into().ok()?),
@@ -117,7 +121,25 @@ fn v4(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
         offset: at + header_len,
         end,
         fragment,
+        source_routed: header_len > 20 && is_source_routed(data.get(at + 20..at + header_len)?),
     })
+}
+
+/// Loose or strict source route among the options (RFC 791 §3.1).
+fn is_source_routed(mut options: &[u8]) -> bool {
+    while let [kind, rest @ ..] = options {
+        match (kind, rest.first()) {
+            (0, _) => return false,
+            (1, _) => options = rest,
+            (131 | 137, _) => return true,
+            (_, Some(length)) if *length >= 2 => {
+                let Some(next) = options.get(usize::from(*length)..) else { return false };
+                options = next;
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 #[inline]
@@ -133,8 +155,11 @@ fn v6(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
         offset: at + 40,
         end,
         fragment: None,
+        source_routed: false,
     };
     for _ in 0..MAX_EXTENSIONS {
+        // A routing header with segments left (RFC 8200 §4.4).
+        ip.source_routed |= ip.protocol == 43 && *data.get(ip.offset + 3)? > 0;
         let length = match ip.protocol {
             // Hop-by-hop, routing, destination options, mobility (RFC 8200 §4).
             0 | 43 | 60 | 135 => 8 + usize::from(*data.get(ip.offset + 1)?) * 8,
@@ -145,7 +170,7 @@ fn v6(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
                 let id = be32(data, ip.offset + 4)?;
                 // An atomic fragment (RFC 6946) is a whole packet.
                 if offset & 0xfff9 != 0 {
-                    ip.fragment = Some(Fragment { id, first: offset & 0xfff8 == 0 });
+                    ip.fragment = Some(Fragment { id, first: offset & 0xfff8 == 0, last: offset & 1 == 0 });
                 }
                 8
             }

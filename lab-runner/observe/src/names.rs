@@ -2,27 +2,30 @@
 //!
 //! A flow is given what its client knew when it began; what comes later names nothing. A client is an address, and, where
 //! one link address plainly belongs to one host, that link address too: so the AAAA that a host got over IPv4 counts for
-//! the IPv6 flow that it then opens. Bounded; what did not fit is counted.
+//! the IPv6 flow that it then opens. Bounded in entries and bytes; what did not fit is counted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::hash::Hasher;
 use crate::ip::Addr;
-use crate::protocol::dns::Message;
+use crate::protocol::dns::{Chain, Message};
 use crate::record::MacAddr;
 
 /// Names kept for one client and one address.
 const MAX_NAMES: usize = 16;
-/// A host with privacy addresses (RFC 8981) has several IPv6 prefixes at most; a router has many.
-const MAX_PREFIXES: usize = 4;
+/// A host with privacy addresses (RFC 8981) has several IPv6 addresses of one prefix; a router has many of many.
+const MAX_ADDRESSES: usize = 4;
 const MAX_CLIENTS: usize = 1 << 16;
+/// Bytes of names over all clients, and what an entry takes beside them.
+const MAX_BYTES: usize = 32 << 20;
+const ENTRY_BYTES: usize = 128;
 
 /// A name that DNS gave for an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) name: Arc<str>,
-    pub(crate) chain: Arc<[String]>,
+    pub(crate) chain: Chain,
     pub(crate) frame: u64,
 }
 
@@ -52,8 +55,23 @@ struct Habits {
 #[derive(Debug, Default)]
 struct Behind {
     v4: Option<Addr>,
-    prefixes: Vec<u64>,
+    v6: Vec<Addr>,
     several: bool,
+}
+
+impl Behind {
+    /// More than one host's: a second IPv4 address, a second /64, or many addresses in it.
+    fn sees(&mut self, addr: Addr) {
+        if !addr.v6 {
+            self.several |= *self.v4.get_or_insert(addr) != addr;
+        } else if !self.v6.contains(&addr) {
+            self.several |= self.v6.len() >= MAX_ADDRESSES
+                || self.v6.first().is_some_and(|first| first.prefix64() != addr.prefix64());
+            if !self.several {
+                self.v6.push(addr);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -62,6 +80,7 @@ pub(crate) struct Names {
     clients: HashMap<Client, Habits, Hasher>,
     behind: HashMap<MacAddr, Behind, Hasher>,
     max_answers: usize,
+    bytes: usize,
     pub(crate) evicted: u64,
 }
 
@@ -72,6 +91,7 @@ impl Names {
             clients: HashMap::default(),
             behind: HashMap::default(),
             max_answers,
+            bytes: 0,
             evicted: 0,
         }
     }
@@ -82,16 +102,7 @@ impl Names {
         if addr.is_local() || (self.behind.len() >= MAX_CLIENTS && !self.behind.contains_key(&mac)) {
             return;
         }
-        let behind = self.behind.entry(mac).or_default();
-        if !addr.v6 {
-            behind.several |= *behind.v4.get_or_insert(addr) != addr;
-        } else if !behind.prefixes.contains(&addr.prefix64()) {
-            if behind.prefixes.len() < MAX_PREFIXES {
-                behind.prefixes.push(addr.prefix64());
-            } else {
-                behind.several = true;
-            }
-        }
+        self.behind.entry(mac).or_default().sees(addr);
     }
 
     /// The client asked a resolver.
@@ -114,24 +125,32 @@ impl Names {
 
     /// The client got an answer.
     pub(crate) fn answered(&mut self, addr: Addr, mac: Option<MacAddr>, message: &Message, frame: u64) {
+        // Addresses of one message share their names, which are counted once.
+        let mut counted: Vec<&Chain> = Vec::new();
         for address in &message.addresses {
-            let name: Arc<str> = address.name.as_str().into();
-            let chain: Arc<[String]> = address.chain.as_slice().into();
             for client in [Some(Client::Ip(addr)), mac.map(Client::Mac)].into_iter().flatten() {
                 let key = (client, Addr::from(address.ip));
-                if self.answers.len() >= self.max_answers && !self.answers.contains_key(&key) {
+                let known = self.answers.get(&key);
+                let is_same = |answer: &Answer| answer.name == address.name && answer.chain == address.chain;
+                if known.is_some_and(|answers| answers.iter().any(is_same)) {
+                    continue;
+                }
+                let is_counted = counted.iter().any(|chain| Arc::ptr_eq(chain, &address.chain));
+                let names = if is_counted { 0 } else { bytes_of(&address.name, &address.chain) };
+                let fits = match known {
+                    Some(answers) => answers.len() < MAX_NAMES,
+                    None => self.answers.len() < self.max_answers,
+                };
+                if !fits || self.bytes + ENTRY_BYTES + names > MAX_BYTES {
                     self.evicted += 1;
                     continue;
                 }
-                let answers = self.answers.entry(key).or_default();
-                if answers.iter().any(|answer| *answer.name == *name && answer.chain == chain) {
-                    continue;
+                if !is_counted {
+                    counted.push(&address.chain);
                 }
-                if answers.len() >= MAX_NAMES {
-                    self.evicted += 1;
-                    continue;
-                }
-                answers.push(Answer { name: name.clone(), chain: chain.clone(), frame });
+                self.bytes += ENTRY_BYTES + names;
+                let (name, chain) = (address.name.clone(), address.chain.clone());
+                self.answers.entry(key).or_default().push(Answer { name, chain, frame });
             }
         }
     }
@@ -153,4 +172,8 @@ impl Names {
         }
         known
     }
+}
+
+fn bytes_of(name: &str, chain: &[Arc<str>]) -> usize {
+    name.len() + chain.iter().map(|alias| alias.len() + size_of::<Arc<str>>()).sum::<usize>()
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::flow::{Flow, Stage};
+use crate::flow::Flow;
+use crate::names::Answer;
 use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
-use crate::udp::Udp;
 
 struct Decision {
     /// Names that DNS gave before the flow.
@@ -49,6 +49,7 @@ pub(crate) fn record(number: u64, flow: Flow) -> FlowRecord {
         guessed: flow.guessed,
         interface: flow.interface,
         tunnel: (flow.tunnel != 0).then_some(flow.tunnel),
+        unread: flow.unread,
     }
 }
 
@@ -115,7 +116,7 @@ fn why(flow: &Flow) -> Reason {
     let known = &flow.evidence.known;
     if flow.link_control || flow.server.0.is_local() || is_broadcast(flow) {
         Reason::Local
-    } else if flow.app == "dns" || matches!(flow.stage, Stage::Udp(Udp::Dns(_))) {
+    } else if matches!(flow.app, "dns" | "mdns" | "llmnr") {
         Reason::Resolver
     } else if flow.ech {
         Reason::Ech

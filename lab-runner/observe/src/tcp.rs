@@ -2,16 +2,18 @@
 
 use crate::context::Context;
 use crate::escape;
-use crate::flow::{CLIENT, Flow, SERVER, Stage};
+use crate::flow::{CLIENT, Flow, SERVER, Stage, UNKNOWN};
 use crate::protocol::http::{Fact, Requests};
 use crate::protocol::tls::Found;
 use crate::protocol::{Probe, http, tls};
 use crate::record::NameKind;
 use crate::stream::{Shown, Step, Stream};
-use crate::udp::{self, Asked};
+use crate::udp::{self, Asked, DNS_PORT, Read};
 
 /// Segments of a client that tell nothing before its flow is called unknown; a STARTTLS comes well before.
 const MAX_TRIES: u8 = 32;
+/// Segments of a server, where the connection is older than the capture.
+const MAX_SERVER_TRIES: u8 = 8;
 /// RFC 7858 §3.1.
 const DOT_PORT: u16 = 853;
 const MAX_HOST: usize = 512;
@@ -40,7 +42,13 @@ pub(crate) struct Tcp {
     tries: u8,
     /// Something that is no TLS came before.
     late: bool,
-    server_looked_at: bool,
+    /// Segments of the server that were looked at.
+    server_tries: u8,
+    server_done: bool,
+    /// Which sides showed records of TLS without names.
+    records: [bool; 2],
+    /// Bytes of the client that its hello needs, as far as is known.
+    need: usize,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +68,8 @@ impl Tcp {
     /// Would bytes of this side be looked at? Where not, no recording needs them.
     pub(crate) fn wants(&self, side: usize) -> bool {
         match self.speaks {
-            Speaks::Unknown => side == CLIENT || !self.server_looked_at,
+            Speaks::Unknown if side == CLIENT => !self.records[CLIENT],
+            Speaks::Unknown => !self.server_done,
             Speaks::Http(_) => side == CLIENT,
             Speaks::Dns(_) => true,
         }
@@ -75,13 +84,13 @@ pub(crate) fn advance(
     segment: Segment<'_>,
     context: &mut Context<'_>,
 ) -> Stage {
-    if side == SERVER && !matches!(tcp.speaks, Speaks::Dns(_)) && flow.server.1 != 53 {
+    if side == SERVER && !matches!(tcp.speaks, Speaks::Dns(_)) && flow.server.1 != DNS_PORT {
         server_first(&mut tcp, flow, segment.payload);
-        return Stage::Tcp(tcp);
+        return if tcp.records[CLIENT] && tcp.server_done { Stage::Done } else { Stage::Tcp(tcp) };
     }
-    let Tcp { streams, speaks, tries, late, .. } = &mut *tcp;
+    let Tcp { streams, speaks, tries, late, records, need, .. } = &mut *tcp;
     let stream = &mut streams[side];
-    let mut reader = Reader { flow, speaks, tries, late, side };
+    let mut reader = Reader { flow, speaks, tries, late, records, need, side };
     // The budget is lent to the stream while the parser uses the rest.
     let mut budget = std::mem::replace(context.budget, crate::stream::Budget { left: 0, evicted: 0 });
     let done =
@@ -93,7 +102,9 @@ pub(crate) fn advance(
     flow.lossy |= tcp.streams[side].lossy;
     if done || gave_up {
         release(&mut tcp, context);
-        return Stage::Done;
+        // Whether a record is one is the server's to confirm.
+        let waits = tcp.records[CLIENT] && !tcp.server_done && flow.guessed;
+        return if waits { Stage::Tcp(tcp) } else { Stage::Done };
     }
     Stage::Tcp(tcp)
 }
@@ -101,8 +112,8 @@ pub(crate) fn advance(
 /// Takes what is left when the flow or the capture ends.
 pub(crate) fn finish(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) {
     for side in [CLIENT, SERVER] {
-        let Tcp { streams, speaks, tries, late, .. } = &mut *tcp;
-        let mut reader = Reader { flow, speaks, tries, late, side };
+        let Tcp { streams, speaks, tries, late, records, need, .. } = &mut *tcp;
+        let mut reader = Reader { flow, speaks, tries, late, records, need, side };
         let mut budget = std::mem::replace(context.budget, crate::stream::Budget { left: 0, evicted: 0 });
         streams[side].finish(&mut budget, &mut |bytes, shown| reader.read(bytes, shown, context));
         *context.budget = budget;
@@ -119,13 +130,19 @@ fn release(tcp: &mut Tcp, context: &mut Context<'_>) {
 
 /// A server that speaks first, or whose client was not captured, tells at least what is spoken.
 fn server_first(tcp: &mut Tcp, flow: &mut Flow, payload: &[u8]) {
-    if tcp.server_looked_at || payload.is_empty() {
+    if tcp.server_done || payload.is_empty() {
         return;
     }
-    tcp.server_looked_at = true;
-    let app = if tls::probe_server(payload) == Probe::Yes || tls::is_nameless(payload) {
-        "tls"
-    } else if payload.starts_with(b"HTTP/1.") {
+    // In the middle of a connection a segment need not begin with a record.
+    tcp.server_tries += 1;
+    tcp.server_done = flow.opening_seen || tcp.server_tries >= MAX_SERVER_TRIES;
+    if tls::probe_server(payload) == Probe::Yes || tls::is_nameless(payload) {
+        tcp.records[SERVER] = true;
+        tcp.server_done = true;
+        nameless(&tcp.records, flow);
+        return;
+    }
+    let app = if payload.starts_with(b"HTTP/1.") {
         "http"
     } else if payload.starts_with(b"SSH-") {
         "ssh"
@@ -140,7 +157,17 @@ fn server_first(tcp: &mut Tcp, flow: &mut Flow, payload: &[u8]) {
     } else {
         return;
     };
+    tcp.server_done = true;
     flow.recognised(app);
+}
+
+/// Records without names: one side's alone are only a guess, for anyone can write five bytes before a clear text.
+fn nameless(records: &[bool; 2], flow: &mut Flow) {
+    if *records == [true; 2] && (flow.app == UNKNOWN || flow.app == "tls") {
+        flow.recognised("tls");
+    } else {
+        flow.suggested("tls");
+    }
 }
 
 /// Reads one side's bytes in order.
@@ -149,6 +176,8 @@ struct Reader<'a> {
     speaks: &'a mut Speaks,
     tries: &'a mut u8,
     late: &'a mut bool,
+    records: &'a mut [bool; 2],
+    need: &'a mut usize,
     side: usize,
 }
 
@@ -162,12 +191,15 @@ impl Reader<'_> {
     }
 
     fn probe(&mut self, bytes: &[u8], shown: Shown, context: &mut Context<'_>) -> Step {
-        if (self.flow.server.1 == 53 || self.flow.client.1 == 53) && !*self.late {
+        if self.flow.server.1 == DNS_PORT && !*self.late {
             *self.speaks = Speaks::Dns(Box::default());
             return self.dns(bytes, shown, context);
         }
         if self.side == SERVER {
             return Step::Took(bytes.len());
+        }
+        if bytes.len() < *self.need && !shown.last {
+            return Step::Took(0);
         }
         let (tls, http) = (tls::probe_client(bytes), http::probe(bytes));
         if tls == Probe::Yes {
@@ -176,7 +208,10 @@ impl Reader<'_> {
                     self.hello(hello, context);
                     return Step::Done;
                 }
-                Found::More => return Step::Took(0),
+                Found::More(need) => {
+                    *self.need = need;
+                    return Step::Took(0);
+                }
                 Found::No => {}
             }
         } else if http == Probe::Yes {
@@ -187,9 +222,11 @@ impl Reader<'_> {
             return Step::Took(0);
         }
         if !*self.late && tls::is_nameless(bytes) {
-            self.flow.recognised("tls");
+            self.records[CLIENT] = true;
+            nameless(self.records, self.flow);
             return Step::Done;
         }
+        *self.need = 0;
         *self.late = true;
         *self.tries += 1;
         if *self.tries >= MAX_TRIES { Step::Done } else { Step::Took(bytes.len()) }
@@ -203,6 +240,7 @@ impl Reader<'_> {
         flow.lossy |= hello.cut && hello.sni.is_none();
         if hello.cut {
             context.weird("client_hello_cut");
+            flow.unread = true;
         }
         if let Some(sni) = hello.sni {
             let kind = match (hello.ech, *self.late) {
@@ -251,9 +289,14 @@ impl Reader<'_> {
                 None if shown.last => &bytes[at + 2..],
                 None => break,
             };
-            if udp::dns(self.flow, self.side, message, asked, context).is_none() {
-                context.weird("dns_malformed");
-                if self.flow.app == crate::flow::UNKNOWN {
+            let read = udp::dns(self.flow, self.side, message, asked, context);
+            if read == Some(Read::Cut) || whole.is_none() {
+                context.weird("dns_cut");
+                self.flow.unread = true;
+            }
+            if read.is_none() {
+                udp::malformed(self.flow, context);
+                if self.flow.app == UNKNOWN {
                     // Something else on the port of DNS.
                     *self.speaks = Speaks::Unknown;
                     *self.late = true;

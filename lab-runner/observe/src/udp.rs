@@ -1,7 +1,7 @@
 //! UDP flows: each datagram stands alone.
 
 use crate::context::Context;
-use crate::flow::{CLIENT, Flow, Stage};
+use crate::flow::{CLIENT, Flow, Stage, UNKNOWN};
 use crate::protocol::{dgram, dns};
 use crate::record::NameKind;
 
@@ -10,6 +10,9 @@ const MAX_TRIES: u8 = 8;
 /// Questions of which the answer is awaited.
 const MAX_ASKED: usize = 64;
 
+pub(crate) const DNS_PORT: u16 = 53;
+const MDNS_PORT: u16 = 5353;
+const LLMNR_PORT: u16 = 5355;
 /// RFC 9250 §4.1.1.
 const DOQ_PORT: u16 = 853;
 
@@ -59,10 +62,13 @@ pub(crate) fn advance(
     let ports = [flow.client.1, flow.server.1];
     match udp {
         Udp::Dns(mut asked) => {
-            if dns(flow, side, payload, &mut asked, context).is_none() {
-                context.weird("dns_malformed");
-            }
-            flow.lossy |= cut;
+            resolver(flow, side, payload, cut, &mut asked, context);
+            Stage::Udp(Udp::Dns(asked))
+        }
+        // Whatever comes first, a question may come later.
+        Udp::Probing(_) if flow.server.1 == DNS_PORT => {
+            let mut asked = Box::default();
+            resolver(flow, side, payload, cut, &mut asked, context);
             Stage::Udp(Udp::Dns(asked))
         }
         Udp::Open => {
@@ -72,10 +78,10 @@ pub(crate) fn advance(
             Stage::Udp(Udp::Open)
         }
         Udp::Probing(tries) => {
-            if ports.iter().any(|port| matches!(port, 53 | 5353 | 5355)) {
+            if ports.iter().any(|port| matches!(*port, DNS_PORT | MDNS_PORT | LLMNR_PORT)) {
                 let mut asked = Box::default();
-                if dns(flow, side, payload, &mut asked, context).is_some() {
-                    flow.lossy |= cut;
+                if let Some(read) = dns(flow, side, payload, &mut asked, context) {
+                    damaged(flow, cut || read == Read::Cut, context);
                     return Stage::Udp(Udp::Dns(asked));
                 }
             }
@@ -90,6 +96,41 @@ pub(crate) fn advance(
     }
 }
 
+/// Takes a datagram of a flow that is, or by its port should be, DNS.
+fn resolver(
+    flow: &mut Flow,
+    side: usize,
+    payload: &[u8],
+    cut: bool,
+    asked: &mut Asked,
+    context: &mut Context<'_>,
+) {
+    let read = dns(flow, side, payload, asked, context);
+    if read.is_none() {
+        malformed(flow, context);
+        if flow.app == UNKNOWN
+            && let Some(found) = dgram::recognise(payload, [flow.client.1, flow.server.1])
+        {
+            note(flow, found, context);
+        }
+    }
+    damaged(flow, cut || read == Some(Read::Cut), context);
+}
+
+/// Counts what is no DNS where DNS should be.
+pub(crate) fn malformed(flow: &mut Flow, context: &mut Context<'_>) {
+    context.weird("dns_malformed");
+    flow.unread = true;
+}
+
+fn damaged(flow: &mut Flow, cut: bool, context: &mut Context<'_>) {
+    if cut {
+        context.weird("dns_cut");
+        flow.unread = true;
+        flow.lossy = true;
+    }
+}
+
 fn note(flow: &mut Flow, found: dgram::Told, context: &mut Context<'_>) {
     flow.recognised(found.app);
     if found.app == "quic" && flow.server.1 == DOQ_PORT {
@@ -100,43 +141,60 @@ fn note(flow: &mut Flow, found: dgram::Told, context: &mut Context<'_>) {
     }
 }
 
-/// Reads a DNS message of a flow, over UDP or TCP.
+/// How much of a DNS message was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    Whole,
+    Cut,
+}
+
+/// Reads a DNS message of a flow, over UDP or TCP; `None` where it is none.
 pub(crate) fn dns(
     flow: &mut Flow,
     side: usize,
     payload: &[u8],
     asked: &mut Asked,
     context: &mut Context<'_>,
-) -> Option<()> {
+) -> Option<Read> {
     let message = dns::parse(payload)?;
     let (kind, app) = match (flow.client.1, flow.server.1) {
-        (5353, _) | (_, 5353) => (NameKind::Mdns, "mdns"),
-        (5355, _) | (_, 5355) => (NameKind::Llmnr, "llmnr"),
+        // What goes to a resolver is a question to it, whatever port it comes from.
+        (_, DNS_PORT) => (NameKind::DnsQuery, "dns"),
+        (MDNS_PORT, _) | (_, MDNS_PORT) => (NameKind::Mdns, "mdns"),
+        (LLMNR_PORT, _) | (_, LLMNR_PORT) => (NameKind::Llmnr, "llmnr"),
         _ => (NameKind::DnsQuery, "dns"),
     };
-    flow.recognised(app);
+    if flow.server.1 == DNS_PORT {
+        flow.app = app;
+        flow.guessed = false;
+    } else {
+        flow.recognised(app);
+    }
     for question in &message.questions {
         flow.evidence.name(kind, question.name.clone(), context.frame);
     }
-    if kind != NameKind::DnsQuery {
-        return Some(());
-    }
-    if !message.response {
-        if side == CLIENT {
-            context.names.asked(flow.client.0, flow.client_mac);
-            for question in &message.questions {
-                asked.ask(message.id, &question.name);
+    // Only what a resolver is asked, and says, tells what a client knows.
+    if flow.server.1 == DNS_PORT {
+        match (message.response, side == CLIENT) {
+            (false, true) => {
+                context.names.asked(flow.client.0, flow.client_mac);
+                for question in &message.questions {
+                    asked.ask(message.id, &question.name);
+                }
             }
-        }
-    } else if side != CLIENT {
-        if message.questions.iter().all(|question| asked.was_asked(message.id, &question.name)) {
-            context.names.answered(flow.client.0, flow.client_mac, &message, context.frame);
-        } else {
-            context.weird("dns_answer_unasked");
+            (true, false) if !flow.forged => {
+                if message.questions.iter().all(|question| asked.was_asked(message.id, &question.name)) {
+                    context.names.answered(flow.client.0, flow.client_mac, &message, context.frame);
+                } else {
+                    context.weird("dns_answer_unasked");
+                }
+            }
+            (true, _) => {
+                context.weird("dns_answer_from_client");
+                flow.unread = true;
+            }
+            (false, false) => {}
         }
     }
-    if message.cut {
-        context.weird("dns_cut");
-    }
-    Some(())
+    Some(if message.cut { Read::Cut } else { Read::Whole })
 }

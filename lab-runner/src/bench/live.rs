@@ -17,7 +17,8 @@ use lab_protocol::{
 
 use super::bindings::binding;
 use super::file::Resources;
-use crate::engine::{Bench, BenchError, Happening, Images};
+use super::{Bench, BenchError, Happening};
+use crate::plan::Images;
 use crate::record::AttemptFiles;
 
 /// Starts agents.

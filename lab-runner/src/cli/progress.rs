@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use lab_protocol::{Body, Command, Entry, Event, Fault, Reply};
 
-use crate::engine::Watcher;
+use crate::record::Watcher;
 
 /// Prints progress.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab_protocol::{Action, AgentKind, PairingMethod};
 
-use super::Images;
+use crate::plan::Images;
 use crate::plan::{ExpectSource, PairMethod, ScanTarget, Step, StepAction, ValueForm, Variables};
 
 /// What an agent gets on top of the time that its action itself allows, before it is killed.

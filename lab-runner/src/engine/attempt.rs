@@ -7,9 +7,12 @@ use lab_protocol::{
     Action, AgentKind, Body, Command, Entry, Event, Fault, FaultKind, Reply, Source, StepRef,
 };
 
+use super::EngineError;
 use super::action::{Order, label, ms, order};
-use super::{Bench, EngineError, Happening, Images, Watcher};
+use crate::bench::{Bench, Happening};
+use crate::plan::Images;
 use crate::plan::{Kind, Plan, ScanTarget, Step, StepAction, Variables};
+use crate::record::Watcher;
 
 /// Making namespaces and starting the services behind the link.
 const NETWORK_DEADLINE: Duration = Duration::from_secs(20);

@@ -185,7 +185,7 @@ pub fn prepare(run: &RunDir, fixture: &Path) -> Result<Prepared, FixtureError> {
     use super::files::{LARGEST_CAPTURE, read_regular};
     use super::scrub::Scrub;
     use super::{EventLog, FileMeta};
-    use crate::engine::Watcher;
+    use crate::record::Watcher;
 
     let wrote = |path: &Path| {
         let path = path.to_owned();

@@ -7,12 +7,20 @@ use std::path::{Path, PathBuf};
 use lab_protocol::{Body, Entry, Event, VERSION};
 
 use super::files::open_regular;
-use crate::engine::Watcher;
 
 /// Longest line that is read, in bytes.
 const LONGEST_LINE: u64 = 4 << 20;
 /// Most entries that are read: a day of busy console.
 const MOST_ENTRIES: usize = 10_000_000;
+
+/// Whoever wants to know what happens while it happens: the event log, the progress display.
+pub trait Watcher {
+    /// One more entry of the log.
+    ///
+    /// # Errors
+    /// When it can't be kept; the attempt ends then, since what isn't logged didn't happen.
+    fn saw(&mut self, entry: &Entry) -> std::io::Result<()>;
+}
 
 /// Writes a log.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What a run leaves behind, and how it is read again: the run directory, the event log, fixtures, the recorded bench.
+//! What a run leaves behind, and how it is read again: the run directory, the event log, fixtures.
 //!
 //! ```text
 //! <run>/run.json                        what ran, with hashes and versions
@@ -13,7 +13,6 @@
 mod files;
 mod fixture;
 mod log;
-mod recorded;
 mod run_dir;
 #[cfg(feature = "hardware")]
 mod scrub;
@@ -23,8 +22,7 @@ pub(crate) use files::{LARGEST_CAPTURE, read_regular, write_whole};
 pub use fixture::{FixtureError, default_fixture};
 #[cfg(feature = "hardware")]
 pub use fixture::{Prepared, may_hold_recording, prepare};
-pub use log::{EventLog, Log, LogError};
-pub use recorded::RecordedBench;
+pub use log::{EventLog, Log, LogError, Watcher};
 pub use run_dir::{AttemptMeta, FileMeta, RunDir, RunError, RunMeta};
 
 /// Version of the run directory and of fixtures. Newer ones are refused.

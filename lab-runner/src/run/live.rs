@@ -10,8 +10,10 @@ use lab_protocol::{Fault, Incoming, clock};
 use super::short_name;
 use crate::bench::file::{BenchFile, BenchKind};
 use crate::bench::{AgentProcesses, Begin, LiveBench, VirtualBench};
-use crate::engine::{Attempt, End, EngineError, Images, Options, Watcher};
+use crate::engine::{Attempt, End, EngineError, Options};
+use crate::plan::Images;
 use crate::plan::Inputs;
+use crate::record::Watcher;
 use crate::record::{AttemptFiles, AttemptMeta, EventLog, FORMAT, FileMeta, RunDir, RunMeta};
 
 /// How to run.

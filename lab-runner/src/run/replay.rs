@@ -3,9 +3,11 @@
 use lab_protocol::{Body, Entry, Event};
 
 use super::conclude::{Conclusion, conclude, observe_attempts};
-use crate::engine::{Attempt, BenchError, End, EngineError, Images, Options};
+use crate::bench::{BenchError, RecordedBench};
+use crate::engine::{Attempt, End, EngineError, Options};
+use crate::plan::Images;
 use crate::plan::Inputs;
-use crate::record::{FixtureError, Log, RecordedBench, RunDir, RunError};
+use crate::record::{FixtureError, Log, RunDir, RunError};
 
 /// Why a recording can't be replayed.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@
 //! nothing.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Fields;
 use crate::escape;
@@ -17,9 +18,17 @@ const HTTPS: u16 = 65;
 const MAX_POINTERS: usize = 32;
 /// RFC 1035 §2.3.4.
 const MAX_NAME: usize = 255;
-const MAX_QUESTIONS: u16 = 16;
+/// Multicast DNS asks many at once (RFC 6762 §5.3); a resolver is asked one.
+const MAX_QUESTIONS: u16 = 64;
+/// Questions of one message for which addresses are looked for in its answers.
+const MAX_ANSWERED: usize = 4;
 const MAX_ANSWERS: usize = 128;
 const MAX_CHAIN: usize = 16;
+/// Bytes of all CNAMEs on the way to an address.
+const MAX_CHAIN_BYTES: usize = 2048;
+
+/// CNAMEs between the name that was asked for and an address.
+pub(crate) type Chain = Arc<[Arc<str>]>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -28,7 +37,7 @@ pub(crate) struct Message {
     pub(crate) questions: Vec<Question>,
     /// Addresses that belong to a question's name, directly or through CNAMEs.
     pub(crate) addresses: Vec<Address>,
-    /// The message ended before its counts did.
+    /// The message ended before its counts did, or has more than is read.
     pub(crate) cut: bool,
 }
 
@@ -41,21 +50,21 @@ pub(crate) struct Question {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     /// The name that was asked for.
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// CNAMEs on the way.
-    pub(crate) chain: Vec<String>,
+    pub(crate) chain: Chain,
     pub(crate) ip: IpAddr,
 }
 
 /// Whether bytes have the form of a DNS message of which the whole first question makes sense.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
-    let Some(&[flags_high, flags_low]) = bytes.get(2..4) else { return false };
+    let Some(flags_high) = bytes.get(2) else { return false };
     let opcode = flags_high >> 3 & 15;
     let count = |at| crate::link::be16(bytes, at).unwrap_or(u16::MAX);
     let (questions, answers, authorities, additional) = (count(4), count(6), count(8), count(10));
     let records = u32::from(questions) + u32::from(answers) + u32::from(authorities) + u32::from(additional);
-    // Opcodes 0–6 are assigned; bit 6 of the second byte is reserved and 0 (RFC 6895 §2).
-    opcode <= 6 && flags_low & 0x40 == 0 && records > 0 && records < 1024 && questions <= MAX_QUESTIONS
+    // Opcodes 0–6 are assigned (RFC 6895 §2.2). The reserved Z bit is not looked at: resolvers ignore it.
+    opcode <= 6 && records > 0 && records < 1024 && questions <= MAX_QUESTIONS
 }
 
 /// Reads a message; `None` where its header or first question makes no sense.
@@ -108,28 +117,36 @@ fn answers(bytes: &[u8], mut at: usize, count: u16, message: &mut Message) -> Op
                 break;
             }
         }
-        if aliases.len() + found.len() >= MAX_ANSWERS {
+        if aliases.len() + found.len() > MAX_ANSWERS {
+            result = None;
             break;
         }
     }
-    for question in &message.questions {
+    for question in message.questions.iter().take(MAX_ANSWERED) {
         // The names that stand for the question's, each found from the one before: no order of records is assumed.
         let mut names = vec![question.name.as_str()];
+        let mut bytes = 0;
         while names.len() <= MAX_CHAIN {
             let last = names[names.len() - 1];
             let Some((_, target)) = aliases.iter().find(|(owner, _)| owner == last) else { break };
             if names.contains(&target.as_str()) {
                 break;
             }
+            bytes += target.len();
+            if bytes > MAX_CHAIN_BYTES {
+                result = None;
+                break;
+            }
             names.push(target);
         }
+        let asked: Arc<str> = question.name.as_str().into();
+        let links: Vec<Arc<str>> = names[1..].iter().map(|&name| name.into()).collect();
+        // One chain for all addresses of a name.
+        let mut chains: Vec<Option<Chain>> = vec![None; names.len()];
         for (owner, ip) in &found {
             if let Some(position) = names.iter().position(|name| name == owner) {
-                message.addresses.push(Address {
-                    name: question.name.clone(),
-                    chain: names[1..=position].iter().map(|&name| name.to_owned()).collect(),
-                    ip: *ip,
-                });
+                let chain = chains[position].get_or_insert_with(|| links[..position].into()).clone();
+                message.addresses.push(Address { name: asked.clone(), chain, ip: *ip });
             }
         }
     }
@@ -188,16 +205,12 @@ fn hints(
         let key = params.u16()?;
         let size = params.u16()?;
         let value = params.take(usize::from(size))?;
-        if found.len() >= MAX_ANSWERS {
-            break;
-        }
+        // One more than is allowed tells the caller that there were too many.
+        let room = (MAX_ANSWERS + 1).saturating_sub(found.len());
+        let owned = |ip: IpAddr| (owner.to_owned(), ip);
         match key {
-            4 => {
-                found.extend(value.as_chunks::<4>().0.iter().map(|ip| (owner.to_owned(), IpAddr::from(*ip))))
-            }
-            6 => {
-                found.extend(value.as_chunks::<16>().0.iter().map(|ip| (owner.to_owned(), IpAddr::from(*ip))))
-            }
+            4 => found.extend(value.as_chunks::<4>().0.iter().take(room).map(|ip| owned(IpAddr::from(*ip)))),
+            6 => found.extend(value.as_chunks::<16>().0.iter().take(room).map(|ip| owned(IpAddr::from(*ip)))),
             _ => {}
         }
     }
@@ -271,7 +284,7 @@ mod tests {
         assert_eq!(message.questions, [super::Question { name: "fw.nucleus-u8.example".into(), kind: 1 }]);
         let expected = Address {
             name: "fw.nucleus-u8.example".into(),
-            chain: vec![alias.into()],
+            chain: Arc::from([Arc::from(alias)]),
             ip: "198.51.100.21".parse().unwrap(),
         };
         assert_eq!(message.addresses, [expected]);

@@ -33,8 +33,8 @@ pub(crate) struct ClientHello {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
     Hello(ClientHello),
-    /// It goes on behind these bytes.
-    More,
+    /// It goes on behind these bytes: nothing new can be told before there are so many.
+    More(usize),
     No,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn client_hello(bytes: &[u8], last: bool) -> Found {
         return Found::No;
     }
     let Some(&[a, b, c]) = bytes.get(6..9) else {
-        return if last { Found::No } else { Found::More };
+        return if last { Found::No } else { Found::More(9) };
     };
     let need = 4 + (usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c));
     if need > crate::stream::MAX_HELD {
@@ -94,12 +94,15 @@ pub(crate) fn client_hello(bytes: &[u8], last: bool) -> Found {
         return match bytes.get(5..5 + need) {
             Some(message) => Found::Hello(parse_hello(&message[4..], true)),
             None if last => Found::Hello(parse_hello(&bytes[9..], false)),
-            None => Found::More,
+            None => Found::More(5 + need),
         };
     }
     let mut message = Vec::new();
     let mut rest = Fields(bytes);
+    let mut behind = 0;
     for _ in 0..MAX_RECORDS {
+        let at = bytes.len() - rest.0.len();
+        behind = at + 5;
         let (Some(kind), Some(_version), Some(length)) = (rest.u8(), rest.u16(), rest.u16()) else { break };
         if kind != RECORD_HANDSHAKE {
             break;
@@ -111,13 +114,13 @@ pub(crate) fn client_hello(bytes: &[u8], last: bool) -> Found {
         }
         if body.len() < usize::from(length) {
             if !last {
-                return Found::More;
+                return Found::More(at + 5 + usize::from(length));
             }
             break;
         }
     }
     if rest.0.is_empty() && !last {
-        return Found::More;
+        return Found::More(behind.max(bytes.len() + 1));
     }
     match message.get(4..) {
         Some(body) => Found::Hello(parse_hello(body, false)),

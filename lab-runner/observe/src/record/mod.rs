@@ -33,7 +33,8 @@ impl Observation {
     pub const MAX_CANARIES: usize = 1024;
 }
 
-/// One flow: a transport, both ends, and the VLAN.
+/// One flow: a transport, both ends, and the VLAN. UDP rests for 60 s at most, ICMP for 30 s; what comes later is another
+/// flow. An ICMP error counts into the flow that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowRecord {
     /// The capture file, as the caller names it; empty where there is none.
@@ -42,7 +43,8 @@ pub struct FlowRecord {
     pub flow: u64,
     /// The transport.
     pub l4: L4,
-    /// The end that opened the flow. The port is 0 where the transport has none.
+    /// The end that opened the flow, or opened the one that this goes on from after a rest. The port is 0 where the
+    /// transport has none.
     pub client: SocketAddr,
     /// The other end.
     pub server: SocketAddr,
@@ -85,7 +87,7 @@ pub struct FlowRecord {
     /// The server sent at least one packet (for TCP: one that is not a reset).
     #[serde(default)]
     pub answered: bool,
-    /// The first packet seen opens the flow (a TCP SYN; any other transport: always). Where false, the flow is older
+    /// The first packet seen opens the flow (a TCP SYN; any other transport: anything but an answer of DNS). Where false, the flow is older
     /// than the capture, and who opened it was guessed.
     #[serde(default)]
     pub opening_seen: bool,
@@ -95,7 +97,7 @@ pub struct FlowRecord {
     /// Evidence that contradicts itself.
     #[serde(default)]
     pub disagreement: Vec<Disagreement>,
-    /// `app` was guessed from a port, not recognised by bytes.
+    /// `app` is a guess: only one side's bytes look like it.
     #[serde(default)]
     pub guessed: bool,
     /// The capture's interface on which the flow was first seen.
@@ -104,6 +106,10 @@ pub struct FlowRecord {
     /// The number of the flow that carries this one in a tunnel.
     #[serde(default)]
     pub tunnel: Option<u64>,
+    /// Payload of this flow claimed to be of a parsed protocol and could not be read (malformed, cut, in fragments), or
+    /// its header names another destination behind the server (source route): there may be more than the names tell.
+    #[serde(default)]
+    pub unread: bool,
 }
 
 impl FlowRecord {

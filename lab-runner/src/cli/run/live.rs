@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 /// The run is over: conclude from what it left, as anybody could later.
 fn ended(
     inputs: &Inputs,
-    images: &crate::engine::Images,
+    images: &crate::plan::Images,
     run: &RunDir,
     fixture: Option<PathBuf>,
     interrupted: bool,
@@ -130,7 +130,7 @@ fn conclusion(inputs: &Inputs, run: &RunDir) -> Result<Conclusion, Box<dyn std::
 /// Saves the run as a fixture, once its replay has come to the very same.
 fn record(
     inputs: &Inputs,
-    images: &crate::engine::Images,
+    images: &crate::plan::Images,
     run: &RunDir,
     fixture: &Path,
     concluded: &Conclusion,

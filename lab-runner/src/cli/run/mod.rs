@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{INTERRUPTED, INVALID};
-use crate::engine::Images;
 use crate::judge::{Outcome, printable};
+use crate::plan::Images;
 use crate::plan::{Inputs, Plan, Position, StepAction};
 use crate::record::{RunDir, default_fixture};
 use crate::run::{Conclusion, replay};

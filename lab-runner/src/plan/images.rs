@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lab_protocol::{BlobRef, ImageFormat};
 
-use crate::plan::{self, Plan, StepAction};
+use super::{Flash, Plan, StepAction};
 
 /// Largest image that is read. The largest flash of a microcontroller today is far below it.
 const LARGEST_IMAGE: u64 = 32 << 20;
@@ -62,14 +62,14 @@ impl Images {
     }
 }
 
-fn load(flash: &plan::Flash) -> Result<Image, ImageError> {
+fn load(flash: &Flash) -> Result<Image, ImageError> {
     let path = &flash.image.resolved;
     let refused = |reason: String| ImageError { path: path.display().to_string(), reason };
     let bytes = read(path).map_err(|error| refused(error.to_string()))?;
     let format = match flash.format {
-        Some(plan::ImageFormat::Elf) => ImageFormat::Elf,
-        Some(plan::ImageFormat::Hex) => ImageFormat::Hex,
-        Some(plan::ImageFormat::Bin) => ImageFormat::Bin { base: flash.address.unwrap_or(0) },
+        Some(super::ImageFormat::Elf) => ImageFormat::Elf,
+        Some(super::ImageFormat::Hex) => ImageFormat::Hex,
+        Some(super::ImageFormat::Bin) => ImageFormat::Bin { base: flash.address.unwrap_or(0) },
         // ELF: gABI, e_ident. Intel HEX: every record starts with a colon.
         None if bytes.starts_with(b"\x7fELF") => ImageFormat::Elf,
         None if bytes.starts_with(b":") => ImageFormat::Hex,

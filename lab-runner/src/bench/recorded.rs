@@ -5,7 +5,7 @@
 
 use lab_protocol::{Action, Body, Command, Entry};
 
-use crate::engine::{Bench, BenchError, Happening};
+use super::{Bench, BenchError, Happening};
 
 /// Plays one attempt.
 #[derive(Debug)]
