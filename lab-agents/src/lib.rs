@@ -12,6 +12,8 @@ pub mod capture;
 pub mod carrier;
 #[cfg(feature = "companion")]
 pub mod companion;
+#[cfg(any(feature = "companion", feature = "network"))]
+mod confine;
 #[cfg(feature = "console")]
 pub mod console;
 #[cfg(feature = "flash")]

@@ -3,17 +3,10 @@
 use std::{
     fs::File,
     io,
-    os::{
-        fd::AsFd,
-        unix::{fs::MetadataExt, process::CommandExt},
-    },
-    process::Command,
+    os::{fd::AsFd, unix::fs::MetadataExt},
 };
 
-use nix::{
-    libc,
-    sched::{CloneFlags, setns},
-};
+use nix::sched::{CloneFlags, setns};
 
 /// Namespaces of a process, held open; they stay reachable while this lives.
 #[derive(Debug)]
@@ -61,84 +54,11 @@ impl Namespaces {
         Ok(setns(self.net.as_fd(), CloneFlags::CLONE_NEWNET)?)
     }
 
-    /// Has `command` run in the user, network and pid namespaces.
+    /// Has the calling thread's children live in the pid namespace.
     ///
-    /// A process can't move its own process number, only its children's: so the child that `spawn` makes enters the
-    /// namespaces, forks the program and stays outside as its shadow. The shadow hands SIGTERM and SIGINT on and ends
-    /// as the program ends; killed, it takes the program along. The program also dies with the namespace's first
-    /// process.
-    pub fn enclose(self, command: &mut Command) {
-        let enter = move || {
-            self.enter_user()?;
-            self.enter_net()?;
-            setns(self.pid.as_fd(), CloneFlags::CLONE_NEWPID)?;
-            fork_from_shadow()
-        };
-        // SAFETY: between fork and exec the closure makes plain system calls only and neither allocates nor locks; the
-        // descriptors are open because the closure owns them.
-        unsafe { command.pre_exec(enter) };
-    }
-}
-
-/// Returns in the program-to-be; the caller becomes its shadow and never returns.
-fn fork_from_shadow() -> io::Result<()> {
-    // SAFETY: all calls up to exec are async-signal-safe (signal-safety(7)); the sets and status are plain data that
-    // the calls initialise.
-    unsafe {
-        // Entering namespaces may have cleared it (prctl(2), PR_SET_PDEATHSIG).
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        let mut awaited: libc::sigset_t = std::mem::zeroed();
-        let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut awaited);
-        for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT] {
-            libc::sigaddset(&mut awaited, signal);
-        }
-        if libc::sigprocmask(libc::SIG_BLOCK, &awaited, &mut before) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        match libc::fork() {
-            -1 => Err(io::Error::last_os_error()),
-            0 => {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                libc::sigprocmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-                Ok(())
-            }
-            program => shadow(program, &awaited),
-        }
-    }
-}
-
-/// Follows the program until it ends, then ends the same way.
-///
-/// # Safety
-/// Only in a forked child with one thread; every descriptor is closed.
-unsafe fn shadow(program: libc::pid_t, awaited: &libc::sigset_t) -> ! {
-    // SAFETY: async-signal-safe calls on plain data only; nothing is used after its descriptor was closed.
-    unsafe {
-        // Pipes must reach their end with the program, and `spawn` waits for the end of one.
-        libc::syscall(libc::SYS_close_range, 0_u32, u32::MAX, 0_u32);
-        loop {
-            let signal = libc::sigwaitinfo(awaited, std::ptr::null_mut());
-            if signal == libc::SIGTERM || signal == libc::SIGINT {
-                libc::kill(program, signal);
-            }
-            let mut status = 0;
-            if libc::waitpid(program, &mut status, libc::WNOHANG) != program {
-                continue;
-            }
-            if libc::WIFEXITED(status) {
-                libc::_exit(libc::WEXITSTATUS(status));
-            }
-            let signal = libc::WTERMSIG(status);
-            let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            libc::setrlimit(libc::RLIMIT_CORE, &no_core);
-            libc::signal(signal, libc::SIG_DFL);
-            let mut one: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&mut one);
-            libc::sigaddset(&mut one, signal);
-            libc::sigprocmask(libc::SIG_UNBLOCK, &one, std::ptr::null_mut());
-            libc::kill(libc::getpid(), signal);
-            libc::_exit(128 + signal);
-        }
+    /// # Errors
+    /// What the kernel says.
+    pub fn enter_pid_for_children(&self) -> io::Result<()> {
+        Ok(setns(self.pid.as_fd(), CloneFlags::CLONE_NEWPID)?)
     }
 }

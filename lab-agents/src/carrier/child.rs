@@ -5,17 +5,19 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lab_protocol::{Carrier, Incoming, Source, ToAgent, wire};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// Where the child finds its end of the line.
 pub const PROTOCOL_FD: i32 = 3;
@@ -49,7 +51,7 @@ impl ChildCarrier {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
         command.stderr(log.map_or_else(Stdio::null, Stdio::from));
-        pass_fd(&mut command, theirs.into(), PROTOCOL_FD);
+        pass_fd(&mut command, theirs.into())?;
         die_with_parent(&mut command);
         let child = Arc::new(Mutex::new(command.spawn()?));
         // The command still holds the child's end; without this, its end of line would never be seen.
@@ -125,19 +127,51 @@ pub fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// Puts `fd` at number `at` in the child.
-pub fn pass_fd(command: &mut Command, fd: OwnedFd, at: i32) {
-    let place = move || {
-        let raw = fd.as_raw_fd();
-        // SAFETY: dup2 and fcntl are async-signal-safe (signal-safety(7)) and touch only this process's descriptors;
-        // `fd` is open because the closure owns it.
-        let result = unsafe {
-            if raw == at { nix::libc::fcntl(raw, nix::libc::F_SETFD, 0) } else { nix::libc::dup2(raw, at) }
-        };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// The child's side of what [`pass_fd`] gave it. What this process starts doesn't inherit it.
+///
+/// # Errors
+/// If nothing is open there, or it was taken before.
+pub fn taken_fd() -> io::Result<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    // SAFETY: fcntl on any number is harmless; it tells whether the descriptor is open.
+    if unsafe { nix::libc::fcntl(PROTOCOL_FD, nix::libc::F_GETFD) } < 0 || TAKEN.swap(true, Ordering::SeqCst)
+    {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    // SAFETY: the descriptor is open, it was given to this process for this alone, and it is taken only once.
+    let fd = unsafe { OwnedFd::from_raw_fd(PROTOCOL_FD) };
+    fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(fd)
+}
+
+/// Puts `fd` at number [`PROTOCOL_FD`] in the child; the command has to be dropped after its spawn.
+///
+/// # Errors
+/// When no further descriptor is to be had.
+pub fn pass_fd(command: &mut Command, fd: OwnedFd) -> io::Result<()> {
+    /// Above all that has a fixed place.
+    const HIGH: i32 = 10;
+    let duplicate = |fd: &OwnedFd, least| -> io::Result<OwnedFd> {
+        let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(least))?;
+        // SAFETY: the number was just made for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(number) })
     };
-    // SAFETY: between fork and exec the closure makes only the async-signal-safe calls above.
+    let high = duplicate(&fd, HIGH)?;
+    // If the place is free, it is held until the child was spawned: else `spawn` could put there the pipe on which it
+    // hears of a failed exec, and the child would overwrite it.
+    let held = duplicate(&fd, PROTOCOL_FD)?;
+    let place = move || {
+        let _ = held.as_fd();
+        // SAFETY: dup2 is async-signal-safe (signal-safety(7)) and touches only this process's descriptors; `high` is
+        // open because the closure owns it.
+        if unsafe { nix::libc::dup2(high.as_raw_fd(), PROTOCOL_FD) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes only the async-signal-safe call above.
     unsafe { command.pre_exec(place) };
+    Ok(())
 }
 
 /// Has the kernel kill the child when the calling thread ends, however it ends.

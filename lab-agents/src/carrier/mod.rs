@@ -3,7 +3,7 @@
 mod child;
 mod in_process;
 
-pub use child::{ChildCarrier, PROTOCOL_FD, describe, die_with_parent, pass_fd};
+pub use child::{ChildCarrier, PROTOCOL_FD, describe, die_with_parent, pass_fd, taken_fd};
 pub use in_process::InProcess;
 
 use std::io::Read;

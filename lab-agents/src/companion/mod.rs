@@ -1,20 +1,24 @@
 //! The companion agent's `program` driver: starts the app that the bench names in the phone's namespaces, tells what
 //! it prints and how it ends, and ends it. It never plays the app's traffic and tells the app nothing.
 
+mod offspring;
+mod shadow;
+
 use std::{
     io::Read,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use lab_protocol::{Action, Event, Fault, Reply, binding};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill, killpg},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid},
+    },
     unistd::Pid,
 };
 use regex::Regex;
@@ -23,6 +27,7 @@ use serde_json::Value;
 use crate::{
     Agent, Call, Outlet,
     carrier::{describe, die_with_parent},
+    confine,
     lines::{LineBuffer, LineSplitter, Missed},
     namespaces::Namespaces,
 };
@@ -61,11 +66,12 @@ struct CompanionAgent {
 /// An app that was started, whether or not it still runs.
 struct Running {
     app: String,
-    child: Arc<Mutex<Child>>,
+    child: Child,
+    life: Arc<Life>,
     /// The app may take its end for the wish to close it.
     stdin: Option<ChildStdin>,
-    stopping: Arc<AtomicBool>,
     waiter: JoinHandle<()>,
+    attached: binding::Attached,
 }
 
 impl Agent for CompanionAgent {
@@ -95,6 +101,9 @@ impl CompanionAgent {
             )
             .with_help("stop it first"));
         }
+        if let Some(mut ended) = self.running.take() {
+            let _ = ended.child.wait();
+        }
         let failed = |error: &dyn std::fmt::Display| {
             Fault::bench("app-not-started", format!("{app} ({}) can't be started: {error}", program.program))
                 .with_help("check the program that the bench names for this app")
@@ -106,9 +115,14 @@ impl CompanionAgent {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // A group of its own, so that what it starts can be ended with it.
+        command.process_group(0);
         die_with_parent(&mut command);
+        // SAFETY: a plain system call between fork and exec.
+        unsafe { command.pre_exec(confine::keep_standard_streams) };
         if let Some(phone) = self.companion.attached.get(PHONE) {
-            Namespaces::of(phone.pid).map_err(|error| failed(&error))?.enclose(&mut command);
+            let namespaces = Namespaces::of(phone.pid).map_err(|error| failed(&error))?;
+            shadow::enclose(&mut command, namespaces);
         }
         let mut child = command.spawn().map_err(|error| failed(&error))?;
 
@@ -121,12 +135,10 @@ impl CompanionAgent {
             readers.push(self.follow("stderr", stderr).map_err(|error| failed(&error))?);
         }
         let stdin = child.stdin.take();
-        let child = Arc::new(Mutex::new(child));
-        let stopping = Arc::new(AtomicBool::new(false));
+        let life = Arc::new(Life { pid: Pid::from_raw(child.id() as i32), stopping: Mutex::new(false) });
         let end = End {
             app: app.to_owned(),
-            child: Arc::clone(&child),
-            stopping: Arc::clone(&stopping),
+            life: Arc::clone(&life),
             outlet: self.outlet.clone(),
             lines: self.lines.clone(),
         };
@@ -134,7 +146,8 @@ impl CompanionAgent {
             .name("app's end".to_owned())
             .spawn(move || end.wait(&readers))
             .map_err(|error| failed(&error))?;
-        self.running = Some(Running { app: app.to_owned(), child, stdin, stopping, waiter });
+        let attached = self.companion.attached.clone();
+        self.running = Some(Running { app: app.to_owned(), child, life, stdin, waiter, attached });
         Ok(Reply::Ok)
     }
 
@@ -206,27 +219,57 @@ fn unknown_app(app: &str) -> Fault {
 }
 
 impl Running {
-    /// Ends the app: asks first, then kills.
+    /// Ends the app and all that it started: asks first, then kills.
     fn end(mut self) {
-        self.stopping.store(true, Ordering::Release);
-        self.signal(Signal::SIGTERM);
+        self.life.stop();
         drop(self.stdin.take());
         let patience = Instant::now() + FAREWELL;
-        while !self.waiter.is_finished() {
-            if Instant::now() > patience {
-                self.signal(Signal::SIGKILL);
-                break;
-            }
+        while !self.waiter.is_finished() && Instant::now() < patience {
             std::thread::sleep(POLL);
         }
+        // The app's number is its group's and, until it is waited for, nobody else's. Gone already is as good as killed.
+        let _ = killpg(self.life.pid, Signal::SIGKILL);
         let _ = self.waiter.join();
+        offspring::end(&self.attached);
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether the app runs, looked at without taking its number from it.
+struct Life {
+    pid: Pid,
+    /// Whether the app is being stopped, so that its end is no news.
+    stopping: Mutex<bool>,
+}
+
+impl Life {
+    fn stopping(&self) -> MutexGuard<'_, bool> {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn signal(&self, signal: Signal) {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only where it was not yet waited for: else its number may be somebody else's.
-        if matches!(child.try_wait(), Ok(None)) {
-            let _ = kill(Pid::from_raw(child.id() as i32), signal);
+    /// Asks the app to end; one that ended before was not stopped.
+    fn stop(&self) {
+        let mut stopping = self.stopping();
+        if self.ended().is_none() {
+            *stopping = true;
+            let _ = kill(self.pid, Signal::SIGTERM);
+        }
+    }
+
+    /// How it ended and whether it was stopped, once it has.
+    fn end(&self) -> Option<(String, bool)> {
+        // Nobody may begin to stop it in between: else an end of its own would be taken for ours.
+        let stopping = self.stopping();
+        self.ended().map(|how| (how, *stopping))
+    }
+
+    fn ended(&self) -> Option<String> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(self.pid), flags) {
+            Ok(WaitStatus::Exited(_, code)) => Some(describe(ExitStatus::from_raw(code << 8))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(describe(ExitStatus::from_raw(signal as i32))),
+            Ok(_) | Err(nix::Error::EINTR) => None,
+            Err(error) => Some(error.to_string()),
         }
     }
 }
@@ -234,19 +277,16 @@ impl Running {
 /// What is told when the app has ended.
 struct End {
     app: String,
-    child: Arc<Mutex<Child>>,
-    stopping: Arc<AtomicBool>,
+    life: Arc<Life>,
     outlet: Outlet,
     lines: LineBuffer,
 }
 
 impl End {
     fn wait(self, readers: &[JoinHandle<()>]) {
-        let status = loop {
-            match self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
-                Ok(Some(status)) => break describe(status),
-                Ok(None) => {}
-                Err(error) => break error.to_string(),
+        let (status, stopped) = loop {
+            if let Some(end) = self.life.end() {
+                break end;
             }
             std::thread::sleep(POLL);
         };
@@ -255,7 +295,7 @@ impl End {
         while readers.iter().any(|reader| !reader.is_finished()) && Instant::now() < patience {
             std::thread::sleep(POLL);
         }
-        if !self.stopping.load(Ordering::Acquire) {
+        if !stopped {
             self.outlet.event_at(t, None, Event::Exited { what: self.app, status: status.clone() });
         }
         self.lines.close(status);

@@ -10,7 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt},
     },
     process::{Child, Command, ExitCode, Stdio},
@@ -26,7 +26,7 @@ use nix::{
         signalfd::{SfdFlags, SignalFd},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{ForkResult, Pid, fork, getegid, geteuid},
+    unistd::{ForkResult, Pid, fork, getegid, geteuid, getppid},
 };
 
 use super::{
@@ -36,21 +36,28 @@ use super::{
 };
 use crate::{
     canary,
+    carrier::{PROTOCOL_FD, taken_fd},
+    confine,
     lines::{Line, LineSplitter},
 };
 
-/// Where the control line is.
-pub(super) const CONTROL_FD: i32 = 3;
 /// Longest order, in bytes.
 const MAX_ORDER: usize = 64 * 1024;
 
 /// Runs the keeper and, in its child, the holder. To be called first thing in a process of its own, which
-/// [`super::HOLDER_ARGS`] name, with the control line on file descriptor 3.
+/// [`super::HOLDER_ARGS`] name, with the control line on file descriptor
+/// [`PROTOCOL_FD`].
 pub fn main() -> ExitCode {
-    // SAFETY: the agent put the control line there, and nothing else in this fresh process owns it.
-    let control = UnixStream::from(unsafe { OwnedFd::from_raw_fd(CONTROL_FD) });
-    let mut talker = Talker { control, pending: Vec::new() };
-    match keep(&mut talker) {
+    // Read while the kernel still ends this process with the agent, so that it is the agent's number.
+    let agent = getppid();
+    let Ok(control) = taken_fd() else {
+        eprintln!(
+            "there are no orders on file descriptor {PROTOCOL_FD}: the network agent starts this itself"
+        );
+        return ExitCode::from(2);
+    };
+    let mut talker = Talker { control: control.into(), pending: Vec::new() };
+    match keep(&mut talker, agent) {
         Ok(code) => code,
         Err(fault) => {
             talker.report(&Report::Failed { fault });
@@ -59,13 +66,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn keep(talker: &mut Talker) -> Result<ExitCode, Fault> {
+fn keep(talker: &mut Talker, agent: Pid) -> Result<ExitCode, Fault> {
     let Some(Order::Make { network }) = talker.next_order_blocking() else {
         return Err(Fault::bench("network-orders", "the network agent gave its holder no orders"));
     };
     let user_namespace = make_namespaces()?;
     let services = File::open("/proc/self/ns/net").map_err(|error| broken("opening a namespace", &error))?;
     die_with_parent()?;
+    if getppid() != agent {
+        return Err(orphaned());
+    }
+    // The holder sees no parent, since that is in another pid namespace; that the keeper lives it sees by this pipe.
+    let (keeper_lives, living) = io::pipe().map_err(|error| broken("a pipe", &error))?;
 
     // SAFETY: this process has one thread, so the child may do anything.
     match unsafe { fork() }.map_err(|error| broken("forking the holder", &error.into()))? {
@@ -73,6 +85,8 @@ fn keep(talker: &mut Talker) -> Result<ExitCode, Fault> {
             talker.report(&Report::Holding { pid: child.as_raw(), user_namespace });
             // Only the holder may keep the line open.
             talker.hang_up();
+            drop(keeper_lives);
+            let _until_the_end = living;
             loop {
                 match waitpid(child, None) {
                     Err(nix::Error::EINTR) => {}
@@ -83,6 +97,10 @@ fn keep(talker: &mut Talker) -> Result<ExitCode, Fault> {
         }
         ForkResult::Child => {
             die_with_parent()?;
+            drop(living);
+            if has_ended(&keeper_lives)? {
+                return Err(orphaned());
+            }
             Ok(match Holder::start(talker, &network, services).and_then(|mut holder| holder.serve(talker)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(fault) => {
@@ -96,6 +114,17 @@ fn keep(talker: &mut Talker) -> Result<ExitCode, Fault> {
 
 fn die_with_parent() -> Result<(), Fault> {
     set_pdeathsig(Signal::SIGKILL).map_err(|error| broken("prctl(PR_SET_PDEATHSIG)", &error.into()))
+}
+
+fn orphaned() -> Fault {
+    Fault::bench("network-gone", "the network agent ended while its network was being made")
+}
+
+/// Whether nobody holds the other end of a pipe into which nothing is written.
+fn has_ended(pipe: &io::PipeReader) -> Result<bool, Fault> {
+    let mut watched = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    let ready = poll(&mut watched, PollTimeout::ZERO).map_err(|error| broken("poll", &error.into()))?;
+    Ok(ready > 0)
 }
 
 fn broken(doing: &str, error: &io::Error) -> Fault {
@@ -371,7 +400,10 @@ impl Program {
             setns(services.as_fd(), CloneFlags::CLONE_NEWNET)?;
             set_pdeathsig(Signal::SIGKILL)?;
             // The holder's own mask would be inherited.
-            Ok(SigSet::empty().thread_set_mask()?)
+            SigSet::empty().thread_set_mask()?;
+            confine::keep_standard_streams()?;
+            // Somebody may pull the cable there, too. The app, which may not, can't look into a process that may.
+            confine::shed_privileges(&[confine::NET_ADMIN])
         };
         // SAFETY: this process has one thread, so that the child may do anything; these are plain system calls.
         unsafe { command.pre_exec(enter) };

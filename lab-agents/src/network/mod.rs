@@ -196,7 +196,7 @@ impl Up {
         let (control, theirs) = UnixStream::pair().map_err(fault)?;
         let mut command = Command::new("/proc/self/exe");
         command.args(HOLDER_ARGS).stdin(Stdio::null()).stdout(Stdio::null());
-        pass_fd(&mut command, theirs.into(), holder::CONTROL_FD);
+        pass_fd(&mut command, theirs.into()).map_err(fault)?;
         die_with_parent(&mut command);
         let keeper = command.spawn().map_err(fault)?;
         // The command still holds the holder's end of the line.

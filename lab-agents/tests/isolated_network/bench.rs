@@ -95,6 +95,8 @@ impl Bench {
                 ("companion".into(), bench.program("app", app)),
                 ("flood".into(), bench.program("flood", &[])),
                 ("sleeper".into(), bench.program("sleeper", &[])),
+                ("forker".into(), bench.program("forker", &[])),
+                ("curious".into(), bench.program("curious", &[])),
             ]),
             attached: bench.attached.clone(),
         };

@@ -8,20 +8,17 @@ mod processes;
 
 use std::{
     io,
-    os::{
-        fd::{FromRawFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::unix::net::UnixStream,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
-use lab_agents::{capture, carrier::PROTOCOL_FD, companion, network, serve};
+use lab_agents::{capture, carrier::taken_fd, companion, network, serve};
 use lab_protocol::{Action, CanaryWay, Event, FaultKind, Reply};
 use lab_virtual_bench::{companion as app, services};
 
 use bench::Bench;
-use processes::{kill, mentioned, wait_gone, wait_until};
+use processes::{kill, mentioned, named, wait_gone, wait_until};
 
 /// How long any one thing may take here.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,6 +48,8 @@ fn main() -> ExitCode {
         ["sleeper", ..] => loop {
             std::thread::park();
         },
+        ["forker", rest @ ..] => forker(rest),
+        ["curious", ..] => curious(),
         ["--list", ..] => ExitCode::SUCCESS,
         _ => run_tests(&args),
     }
@@ -63,7 +62,7 @@ fn parse<T: clap::Args>() -> T {
 }
 
 fn agent(start: lab_agents::Start) -> ExitCode {
-    let line = UnixStream::from(unsafe { OwnedFd::from_raw_fd(PROTOCOL_FD) });
+    let line = UnixStream::from(taken_fd().unwrap());
     let writing = line.try_clone().unwrap();
     match serve(line, Box::new(writing), start, || std::process::exit(0)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,7 +71,7 @@ fn agent(start: lab_agents::Start) -> ExitCode {
 }
 
 fn run_tests(args: &[&str]) -> ExitCode {
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 9] = [
         ("traffic_is_captured_from_the_first_packet_both_ways", traffic_is_captured),
         ("echo_requests_and_ipv6_get_through", echo_requests_and_ipv6),
         ("dead_services_are_a_fault_of_the_bench", dead_services),
@@ -80,6 +79,8 @@ fn run_tests(args: &[&str]) -> ExitCode {
         ("a_vanished_interface_is_a_fault_and_leaves_the_file", vanished_interface),
         ("what_the_kernel_drops_is_counted", drops),
         ("killing_the_network_agent_leaves_nothing", killed_agent),
+        ("a_program_begins_with_its_streams_and_no_privileges", confined),
+        ("stopping_an_app_stops_what_it_started", stopped_with_its_children),
     ];
     let wanted = args.iter().find(|arg| !arg.starts_with('-'));
     for (name, test) in tests {
@@ -267,4 +268,72 @@ fn killed_agent() {
     kill(&bench.agents["network"]);
     wait_until("the services end with the network", || mentioned(&dir) == 0);
     bench.attached.values().for_each(|handle| wait_gone(handle.pid));
+}
+
+/// Tells what a program could abuse.
+fn curious() -> ExitCode {
+    let mut open: Vec<_> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .flatten()
+        // The directory that is being read is open only for that.
+        .filter(|entry| !std::fs::read_link(entry.path()).is_ok_and(|to| to.ends_with("fd")))
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    open.sort();
+    println!("open {}", open.join(" "));
+    println!("status {}", privileges("self"));
+    // SAFETY: makes a socket or fails.
+    let raw = unsafe { nix::libc::socket(nix::libc::AF_PACKET, nix::libc::SOCK_RAW, 0) };
+    println!("raw socket {raw}");
+    ExitCode::SUCCESS
+}
+
+/// Effective, permitted, inheritable, bounding and ambient capabilities of a process, and whether it can gain some.
+fn privileges(process: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let fields = ["CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb", "NoNewPrivs"].map(|name| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit('\t').next().unwrap().trim_start_matches('0').to_owned()
+    });
+    fields.join(",")
+}
+
+fn confined() {
+    let (mut bench, _) = Bench::new(&[], &[]);
+    assert_eq!(bench.call("companion", Action::Launch { app: "curious".into() }), Ok(Reply::Ok));
+    for line in [r"^open 0 1 2$", r"^status ,,,,,1$", r"^raw socket -1$"] {
+        assert!(bench.expect(line).is_ok(), "{line}: {:?}", bench.events);
+    }
+    bench.wait_for(|event| matches!(event, Event::Exited { what, .. } if what == "curious"));
+    let services = named(bench.dir.path());
+    let [services] = services.as_slice() else { panic!("{services:?}") };
+    // The services may pull the cable, nothing else.
+    assert_eq!(privileges(services), "1000,1000,1000,1000,1000,1");
+    bench.shut_down();
+}
+
+/// Starts a child that leaves the session and outlives whoever started it.
+fn forker(args: &[&str]) -> ExitCode {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("sleeper").args(args);
+    // SAFETY: a plain system call between fork and exec.
+    unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
+    command.spawn().unwrap();
+    println!("forked");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn stopped_with_its_children() {
+    let (mut bench, _) = Bench::new(&[], &[]);
+    assert_eq!(bench.call("companion", Action::Launch { app: "forker".into() }), Ok(Reply::Ok));
+    assert!(bench.expect("forked").is_ok());
+    let dir = bench.dir.path().to_owned();
+    wait_until("services, app and its child run", || mentioned(&dir) == 3);
+    assert_eq!(bench.call("companion", Action::Stop { app: "forker".into() }), Ok(Reply::Ok));
+    wait_until("only the services are left", || mentioned(&dir) == 1);
+    assert_eq!(bench.call("network", Action::CheckNetwork), Ok(Reply::Ok));
+    bench.shut_down();
 }

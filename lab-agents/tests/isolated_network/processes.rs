@@ -20,8 +20,13 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Processes whose command line names this directory.
+/// How many processes' command lines name this directory.
 pub(crate) fn mentioned(dir: &Path) -> usize {
+    named(dir).len()
+}
+
+/// Numbers of the processes whose command line names this directory.
+pub(crate) fn named(dir: &Path) -> Vec<String> {
     let needle = dir.to_str().unwrap();
     processes()
         .into_iter()
@@ -29,7 +34,8 @@ pub(crate) fn mentioned(dir: &Path) -> usize {
             std::fs::read(path.join("cmdline"))
                 .is_ok_and(|line| String::from_utf8_lossy(&line).contains(needle))
         })
-        .count()
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
 }
 
 pub(crate) fn processes() -> Vec<PathBuf> {
