@@ -21,6 +21,8 @@ const SNAPLEN: u32 = 262_144;
 const BUFFER: u32 = 32 << 20;
 /// How long the kernel may collect packets before it hands them over, in milliseconds. Immediate mode loses packets.
 const TIMEOUT_MS: i32 = 50;
+/// After so many waits of that length without a packet, none that came before is on its way any more.
+const QUIET_WAITS: u32 = 2;
 /// A piece of the file is sent at least this often.
 const FLUSH: Duration = Duration::from_millis(100);
 /// Counters are reported this often.
@@ -161,13 +163,16 @@ fn open(
         Fault::bench("capture-not-started", format!("{interface} can't be captured for {vantage}: {error}"))
             .with_help("check that the interface exists and that this user may capture on it (CAP_NET_RAW)")
     };
-    if let Some(namespaces) = inside {
+    if let Some(namespaces) = &inside {
         namespaces.enter_net().map_err(|error| fault(&error))?;
     }
+    // In a namespace there is nothing to be promiscuous for, and libpcap would add the drops that /sys tells of the
+    // interface of the same name in the host's own.
+    let promiscuous = inside.is_none();
     let buffer = i32::try_from(point.buffer.unwrap_or(BUFFER)).unwrap_or(i32::MAX);
     let inactive = || {
         Capture::from_device(interface.as_str()).map(|capture| {
-            capture.snaplen(SNAPLEN as i32).buffer_size(buffer).timeout(TIMEOUT_MS).promisc(true)
+            capture.snaplen(SNAPLEN as i32).buffer_size(buffer).timeout(TIMEOUT_MS).promisc(promiscuous)
         })
     };
     let capture = inactive()
@@ -178,6 +183,15 @@ fn open(
         .map_err(|error| fault(&error))?;
     let file = CaptureFile::begin(vantage, interface, capture.get_datalink().0, SNAPLEN)?;
     Ok((capture, file))
+}
+
+/// How a recording ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    /// All that the kernel had was written.
+    Drained,
+    /// There may have been more.
+    Early,
 }
 
 struct Recording {
@@ -192,16 +206,17 @@ struct Recording {
 
 impl Recording {
     fn run(mut self, stop: &OnceLock<Instant>) -> Recorded {
-        let mut fault = self.record(stop).err();
+        let (ended, mut fault) = match self.record(stop) {
+            Ok(ended) => (ended, None),
+            Err(fault) => (Ended::Early, Some(fault)),
+        };
         if let Some(fault) = &fault {
             self.canaries.lock().ended = Some(fault.clone());
             self.canaries.changed.notify_all();
             self.out.event(None, Event::Fault { fault: fault.clone() });
         }
-        if fault.is_some() {
-            self.count();
-        }
-        self.settle();
+        self.count();
+        self.settle(ended);
         let Counters { received, dropped, if_dropped, .. } = self.counters;
         let t = self.out.epoch().steady_wall_ns(self.out.now());
         let file = match self.file.finish(t, received, dropped, if_dropped, &self.out) {
@@ -214,15 +229,16 @@ impl Recording {
         Recorded { counters: self.counters, file, fault }
     }
 
-    fn record(&mut self, stop: &OnceLock<Instant>) -> Result<(), Fault> {
+    fn record(&mut self, stop: &OnceLock<Instant>) -> Result<Ended, Fault> {
         // The file's head goes out at once.
         self.file.flush(&self.out);
         let nanoseconds = matches!(self.precision(), Precision::Nano);
         let (mut flushed, mut counted) = (Instant::now(), Instant::now());
-        let (mut fresh, mut stopping) = (false, false);
+        let (mut fresh, mut stopping, mut quiet) = (false, false, 0);
         loop {
             match self.capture.next_packet() {
                 Ok(packet) => {
+                    quiet = 0;
                     if !fresh {
                         self.clock.refresh();
                         fresh = true;
@@ -240,7 +256,7 @@ impl Recording {
                 }
                 Err(pcap::Error::TimeoutExpired) => {
                     fresh = false;
-                    self.wait()?;
+                    quiet = if self.wait()? { 0 } else { quiet + 1 };
                     self.clock.refresh();
                 }
                 Err(error) => return Err(gone(&self.name, &error)),
@@ -259,22 +275,27 @@ impl Recording {
             if let Some(until) = stop.get() {
                 if !stopping {
                     stopping = true;
+                    quiet = 0;
                     self.count();
                 }
                 let outstanding = self.counters.received.saturating_sub(self.counters.dropped);
-                if self.file.frames() >= outstanding || now >= *until {
-                    return Ok(());
+                if self.file.frames() >= outstanding || quiet >= QUIET_WAITS {
+                    return Ok(Ended::Drained);
+                }
+                if now >= *until {
+                    return Ok(Ended::Early);
                 }
             }
         }
     }
 
-    /// Waits for packets, at most as long as the kernel collects them. Waited for here since libpcap, with this kind
+    /// Waits for packets, at most as long as the kernel collects them; says whether any came. Waited for here since libpcap, with this kind
     /// of buffer, would wait without end for the first packet.
-    fn wait(&self) -> Result<(), Fault> {
+    fn wait(&self) -> Result<bool, Fault> {
         let mut watched = [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN)];
         match poll(&mut watched, TIMEOUT_MS.unsigned_abs() as u16) {
-            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Ok(ready) => Ok(ready > 0),
+            Err(nix::Error::EINTR) => Ok(true),
             Err(error) => Err(Fault::bench("capture-ended", format!("poll: {error}"))),
         }
     }
@@ -308,13 +329,18 @@ impl Recording {
         }
     }
 
-    /// Makes the last counters add up: what came after they were read is received too, and what was received but can't
-    /// be written any more is as good as dropped.
-    fn settle(&mut self) {
+    /// Makes the last counters add up. Where all was written, what is lost is what the kernel says: on the loopback
+    /// interface it also counts the packets' way out, which libpcap leaves aside. Where it ended early, what was
+    /// received but can't be written any more is as good as dropped.
+    fn settle(&mut self, ended: Ended) {
         let counters = &mut self.counters;
         counters.written = self.file.frames();
-        counters.received = counters.received.max(counters.written + counters.dropped);
-        counters.dropped = counters.dropped.max(counters.received - counters.written);
+        let accounted = counters.written + counters.dropped;
+        counters.received = match ended {
+            Ended::Drained => accounted,
+            Ended::Early => counters.received.max(accounted),
+        };
+        counters.dropped = counters.received - counters.written;
     }
 
     fn tell_counters(&self) {
