@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lab_protocol::{Action, Event, Fault, Reply, binding};
 use regex::Regex;
 use serde_json::Value;
-use serialport::SerialPort;
+use serialport::{ClearBuffer, SerialPort};
 
 use crate::lines::{Line, LineBuffer, LineSplitter, Missed};
 use crate::{Agent, Call, Outlet};
@@ -77,6 +77,8 @@ impl ConsoleAgent {
         };
         let writer =
             serialport::new(port, *baud).timeout(READ_TICK).open().map_err(|error| failed(&error))?;
+        // What the system kept from before is of another run.
+        writer.clear(ClearBuffer::Input).map_err(|error| failed(&error))?;
         let from = writer.try_clone().map_err(|error| failed(&error))?;
         self.lines.reopen();
         let ending = Arc::new(AtomicBool::new(false));
