@@ -2,6 +2,7 @@
 //! file's `resources`. It runs no agent and makes no network; companion and services are named in the description,
 //! and whoever reads it starts them, as with any bench.
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -101,6 +102,8 @@ pub struct Desk {
     _radio: Radio,
     _board: Board,
     directory: PathBuf,
+    // Held until the directory is gone.
+    _lock: File,
 }
 
 impl Desk {
@@ -111,13 +114,8 @@ impl Desk {
     pub fn start(config: &DeskConfig, lab: &Path) -> Result<(Self, Value), DeskError> {
         let parent = std::env::temp_dir();
         sweep(&parent);
-        let directory = parent.join(format!("{PREFIX}{}", std::process::id()));
-        let refused = |error| DeskError::Directory { path: directory.clone(), error };
-        match std::fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refused(error)),
-            _ => {}
-        }
-        create_private(&directory).map_err(refused)?;
+        let (directory, lock) = own_directory(&parent)
+            .map_err(|error| DeskError::Directory { path: parent.join(PREFIX), error })?;
         let (board, ends) = Board::start(BoardConfig { faults: config.faults.board.clone() })?;
         let (selector, console) = (ends.probe_selector(), ends.console.clone());
         let radio_config = RadioConfig::new(directory.clone());
@@ -130,7 +128,7 @@ impl Desk {
             "phone": companion(config, lab, &directory, radio.bus_address())?,
             "net": gateway(config, lab, &directory),
         });
-        Ok((Self { _radio: radio, _board: board, directory }, description))
+        Ok((Self { _radio: radio, _board: board, directory, _lock: lock }, description))
     }
 }
 
@@ -204,20 +202,49 @@ fn ca_file(directory: &Path) -> String {
     directory.join("ca.pem").display().to_string()
 }
 
-/// Directories of desks are named after the process that made them.
+/// Directories of desks are named after the process that made them; each is locked as long as its desk stands.
 const PREFIX: &str = "lab-desk-";
+
+/// How many names are tried for a directory.
+const NAMES: u32 = 100;
+
+/// Makes this desk's directory and locks it.
+fn own_directory(parent: &Path) -> io::Result<(PathBuf, File)> {
+    let process = std::process::id();
+    for name in 0..NAMES {
+        // Another container may share the directory, and have a process of the same number.
+        let name = if name == 0 { format!("{PREFIX}{process}") } else { format!("{PREFIX}{process}-{name}") };
+        let path = parent.join(name);
+        match create_private(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            result => result?,
+        }
+        // Another desk's sweep may come in between, and lock and remove it.
+        if let Some(lock) = lock(&path) {
+            return Ok((path, lock));
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Locks a directory that nobody else has locked, if it is still there then.
+fn lock(path: &Path) -> Option<File> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let flags = nix::libc::O_DIRECTORY | nix::libc::O_NOFOLLOW;
+    let directory = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    directory.try_lock().ok()?;
+    let (locked, there) = (directory.metadata().ok()?, std::fs::symlink_metadata(path).ok()?);
+    (locked.ino() == there.ino() && locked.dev() == there.dev()).then_some(directory)
+}
 
 /// Removes what desks left behind whose process was killed.
 fn sweep(parent: &Path) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let pid =
-            name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|pid| pid.parse::<u32>().ok());
-        if let Some(pid) = pid
-            && !Path::new(&format!("/proc/{pid}")).exists()
+        // Somebody else's can't be locked or removed and is left to them.
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX))
+            && let Some(_locked) = lock(&entry.path())
         {
-            // Somebody else's can't be removed and is left to them.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -227,4 +254,25 @@ fn sweep(parent: &Path) {
 fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
+
+    use super::*;
+
+    #[test]
+    fn only_directories_of_desks_that_are_gone_are_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let (standing, lock) = own_directory(parent.path()).unwrap();
+        let (beside, gone) = own_directory(parent.path()).unwrap();
+        assert_ne!(standing, beside, "a directory of the same process number is left to its desk");
+        drop(gone);
+        sweep(parent.path());
+        assert!(standing.exists() && !beside.exists());
+        drop(lock);
+        sweep(parent.path());
+        assert!(!standing.exists());
+    }
 }

@@ -1,12 +1,14 @@
 //! The QEMU process: started with a socket pair for each of its doors, killed with the thread that started it.
 
-use std::io::Read;
+use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
@@ -14,6 +16,9 @@ use super::BoardError;
 use super::bus::Bus;
 use super::core::Core;
 use super::monitor::Monitor;
+
+/// How much of what the emulator complains about is kept, in bytes.
+const COMPLAINTS: u16 = 16 * 1024;
 
 /// A running emulator whose core stands still.
 #[derive(Debug)]
@@ -58,7 +63,11 @@ impl Machine {
             "chardev=monitor,mode=control",
         ]);
         command.args(["-qtest", "chardev:qtest", "-qtest-log", "none"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let complaints =
+            bounded_file().map_err(BoardError::errno("making a file for the emulator's messages"))?;
+        let stderr =
+            complaints.try_clone().map_err(BoardError::io("making a file for the emulator's messages"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let fds: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
         let parent = nix::unistd::getpid();
         // SAFETY: only async-signal-safe calls (fcntl, prctl, getppid) between fork and exec; `fds` stay open until
@@ -89,7 +98,7 @@ impl Machine {
         match (opened, child.0.take()) {
             (Ok((bus, core, monitor)), Some(child)) => Ok((Self { child, bus, core, monitor }, uart)),
             (Ok(_), None) => Err(BoardError::QemuEnded),
-            (Err(error), child) => Err(last_words(child).unwrap_or(error)),
+            (Err(error), child) => Err(last_words(child, &complaints).unwrap_or(error)),
         }
     }
 }
@@ -113,13 +122,23 @@ impl Drop for Reaped {
     }
 }
 
+/// A file without a name that takes so many bytes and no more. A pipe, which nobody reads while the machine runs, would
+/// stop the emulator once it was full.
+fn bounded_file() -> nix::Result<File> {
+    let file = memfd_create("emulator", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    nix::unistd::ftruncate(&file, COMPLAINTS.into())?;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK))?;
+    Ok(file.into())
+}
+
 /// What an emulator that failed to start had to say.
-fn last_words(child: Option<Child>) -> Option<BoardError> {
+fn last_words(child: Option<Child>, complaints: &File) -> Option<BoardError> {
     let mut child = child?;
     let _ = child.kill();
     let _ = child.wait();
-    let mut words = String::new();
-    child.stderr.take()?.take(4096).read_to_string(&mut words).ok()?;
-    let what = words.trim();
+    let mut words = vec![0; COMPLAINTS.into()];
+    let length = complaints.read_at(&mut words, 0).ok()?;
+    let words = String::from_utf8_lossy(&words[..length]);
+    let what = words.trim_end_matches('\0').trim();
     (!what.is_empty()).then(|| BoardError::Qemu { doing: "starting", what: what.to_owned() })
 }

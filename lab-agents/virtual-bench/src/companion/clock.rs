@@ -21,20 +21,18 @@ pub(super) fn locate(resolver: SocketAddr, server: &HostPort) -> Result<SocketAd
 pub(super) fn ask(server: SocketAddr) -> Result<u64, AppError> {
     let fail = |why: String| AppError::Time { server, why };
     let socket = socket_to(server).map_err(|error| fail(error.to_string()))?;
-    socket.set_read_timeout(Some(ANSWER_DEADLINE)).map_err(|error| fail(error.to_string()))?;
     let mut why = String::new();
     for _ in 0..TRIES {
         let (request, sent) = request();
-        let mut reply = [0_u8; 512];
-        match socket.send(&request).and_then(|_| socket.recv(&mut reply)) {
-            // Server mode, and our own transmit time given back: not a forged or late reply.
-            Ok(length) if length >= 48 && reply[0] & 7 == 4 && reply[24..32] == sent => {
+        // Server mode, and our own transmit time given back: not a forged or late reply.
+        let is_ours = |reply: &[u8]| reply.len() >= 48 && reply[0] & 7 == 4 && reply[24..32] == sent;
+        match resolver::exchange(&socket, &request, ANSWER_DEADLINE, is_ours) {
+            Ok(reply) => {
                 let seconds = u32::from_be_bytes([reply[40], reply[41], reply[42], reply[43]]);
                 return u64::from(seconds)
                     .checked_sub(NTP_TO_UNIX_SECONDS)
                     .ok_or_else(|| fail("a time before 1970".to_owned()));
             }
-            Ok(_) => why = "the reply is not one to our request".to_owned(),
             Err(error) => why = error.to_string(),
         }
     }

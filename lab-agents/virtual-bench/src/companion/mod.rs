@@ -302,11 +302,11 @@ impl<W: Write> App<W> {
     }
 
     fn synchronise(&mut self) -> Result<(), AppError> {
-        let server = match clock::locate(self.config.resolver, &self.config.time) {
+        let server = match persist(|| clock::locate(self.config.resolver, &self.config.time)) {
             Ok(server) => server,
             Err(error) => return self.say(&format!("time synchronisation failed: {error}")),
         };
-        match clock::ask(server) {
+        match persist(|| clock::ask(server)) {
             Ok(_) => self.say("time synchronised")?,
             Err(error) => self.say(&format!("time synchronisation failed: {error}"))?,
         }
