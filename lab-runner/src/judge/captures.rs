@@ -8,7 +8,8 @@ use lab_protocol::{Action, Event, Reply};
 
 use super::integrity::Gaps;
 use super::words::printable;
-use crate::observation::{Attempt, Capture, Heard, SETUP, Sides};
+use crate::observation::{Attempt, Capture, Heard, Sides};
+use crate::plan::SETUP;
 
 /// EtherType of the lab's own canaries: each frame has to be one that the lab sent.
 const CANARY: &str = "0x88b5";

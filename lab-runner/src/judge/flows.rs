@@ -14,10 +14,9 @@ use super::verdict::{DeclarationRef, Endpoint, Outcome, Status};
 use super::words;
 use crate::manifest::{Declaration, Evidence, Manifest};
 use crate::observation::{
-    Attempt, AttemptObservation, AttributedFlow, Role, SETUP, Sides, TEARDOWN, names_in_roles, seconds,
-    server_in_roles,
+    Attempt, AttemptObservation, AttributedFlow, Role, Sides, names_in_roles, seconds, server_in_roles,
 };
-use crate::plan::Plan;
+use crate::plan::{Plan, SETUP, TEARDOWN};
 
 /// What makes two flows one row of the verdict's endpoints.
 type Key = (
@@ -136,6 +135,12 @@ impl<'m> Flows<'m> {
     ) -> Option<Draft> {
         let phase = words::printable(&flow.phase);
         let (rule, severity, said, declaration) = match ruling {
+            Ruling::Admitted(declaration, _) if flow.record.unread => (
+                "flow-unreadable",
+                Outcome::Inconclusive,
+                "declared, but part of what it carries could not be read".to_owned(),
+                Some(*declaration),
+            ),
             Ruling::Admitted(declaration, _) => {
                 // Several names on one flow, all of them declared and looked up, contradict nothing.
                 let mut odd =

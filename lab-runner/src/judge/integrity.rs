@@ -8,8 +8,8 @@ use super::captures::captures;
 use super::collect::{Collector, Draft};
 use super::verdict::Outcome;
 use super::words::printable;
-use crate::observation::{Attempt, AttemptObservation, Heard, SETUP, TEARDOWN};
-use crate::plan::Plan;
+use crate::observation::{Attempt, AttemptObservation, Heard};
+use crate::plan::{Plan, SETUP, TEARDOWN};
 
 /// The rule, and the fault's code, for what was said by somebody who could not know it.
 const FORGED: &str = "forged-event";

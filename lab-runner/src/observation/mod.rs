@@ -19,7 +19,7 @@ pub use heard::Heard;
 pub use line::{names_in_roles, render_jsonl, server_in_roles};
 pub use sides::Sides;
 pub use talker::{Confidence, Role, Talker};
-pub use timeline::{SETUP, Since, Span, StepSpan, TEARDOWN, Timeline, seconds};
+pub use timeline::{Since, Span, StepSpan, Timeline, seconds};
 
 #[cfg(test)]
 pub(crate) mod support;

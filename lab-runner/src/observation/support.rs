@@ -257,6 +257,7 @@ pub(crate) fn flow(ms: u64, l4: L4, server: &str, app: &str) -> FlowRecord {
         guessed: false,
         interface: 0,
         tunnel: None,
+        unread: false,
     }
 }
 

@@ -4,11 +4,7 @@ use lab_protocol::{Action, Body, Epoch, Event, Source};
 use serde::{Deserialize, Serialize};
 
 use super::Heard;
-
-/// What is before the first phase; also the lab's own phase of that name.
-pub const SETUP: &str = "setup";
-/// The lab's own last phase, in which everything is put away.
-pub const TEARDOWN: &str = "teardown";
+use crate::plan::SETUP;
 
 /// A span of time with a name; it lasts until the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]

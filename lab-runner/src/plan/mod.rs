@@ -36,6 +36,11 @@ pub use uuid::Uuid;
 /// The newest `format` of a plan that this lab reads.
 pub const FORMAT: u64 = 1;
 
+/// The lab's own phase before the plan's first: networks and captures come up.
+pub const SETUP: &str = "setup";
+/// The lab's own phase after the plan's last: everything is put away.
+pub const TEARDOWN: &str = "teardown";
+
 /// How long an `expect`, a `scan` waits when the step doesn't say `within`.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
 

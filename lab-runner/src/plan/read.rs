@@ -7,10 +7,9 @@ use super::action::{self, ACTIONS, existing_file};
 use super::scalar::DurationText;
 use super::text::is_name;
 use super::{
-    Assertions, EndpointRule, ExpectSource, FORMAT, Kind, PairMethod, Phase, Plan, Product, ScanTarget, Step,
-    StepAction,
+    Assertions, EndpointRule, ExpectSource, FORMAT, Kind, PairMethod, Phase, Plan, Product, SETUP,
+    ScanTarget, Step, StepAction, TEARDOWN,
 };
-use crate::observation::{SETUP, TEARDOWN};
 use crate::yaml::{Diagnostic, Document, Entry, Position, Problems, Reading, nearest};
 
 /// The keys of a plan.

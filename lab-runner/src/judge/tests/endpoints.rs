@@ -201,6 +201,13 @@ fn what_is_opened_from_outside_is_undeclared() {
 }
 
 #[test]
+fn a_declared_flow_that_could_not_be_read_is_in_doubt() {
+    let cut = tls(4_200, "198.51.100.20:443").looked_up("api.u8.example").sni("api.u8.example");
+    in_doubt_by("flow-unreadable", FlowRecord { unread: true, ..cut });
+    fails_by("undeclared-endpoint", FlowRecord { unread: true, ..tls(4_200, "203.0.113.66:443") });
+}
+
+#[test]
 fn control_traffic_of_the_link_is_no_endpoint() {
     let nd = FlowRecord { link_control: true, ..flow(1_500, L4::Icmpv6, "[ff02::1]:0", "nd") };
     assert_eq!(rules(&verdict_of(meant_and(nd))), (Outcome::Pass, vec![]));
