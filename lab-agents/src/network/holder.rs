@@ -41,6 +41,12 @@ use crate::{
     lines::{Line, LineSplitter},
 };
 
+/// What the program prints once it serves; the second where it can also be asked whether it still does.
+const READY: [&str; 2] = ["ready", "ready alive"];
+/// Asked on its standard input.
+const QUESTION: &[u8] = b"alive?\n";
+/// Its answer on its standard output.
+const ANSWER: &str = "alive";
 /// Longest order, in bytes.
 const MAX_ORDER: usize = 64 * 1024;
 
@@ -234,6 +240,8 @@ struct Program {
     /// Its output streams; each goes once it has ended.
     outputs: Vec<Output>,
     ready: bool,
+    /// Whether it said that it answers [`QUESTION`].
+    can_be_asked: bool,
 }
 
 struct Output {
@@ -317,7 +325,17 @@ impl Holder {
     }
 
     fn carry_out(&mut self, order: &Order, talker: &mut Talker) {
-        let Order::Canary { nonce } = order else { return };
+        let nonce = match order {
+            Order::Canary { nonce } => nonce,
+            Order::AskServices => {
+                // Whether it ended is told apart; silence is the agent's to judge.
+                if !self.program.as_mut().is_some_and(Program::ask) {
+                    talker.report(&Report::Alive);
+                }
+                return;
+            }
+            Order::Make { .. } => return,
+        };
         let result = parse_nonce(nonce).ok_or_else(|| io::ErrorKind::InvalidInput.into()).and_then(|nonce| {
             self.phone.send(&canary::frame(SERVICES_MAC, PHONE_MAC, nonce, canary::FROM_PHONE))?;
             self.services.send(&canary::frame(PHONE_MAC, SERVICES_MAC, nonce, canary::TO_PHONE))
@@ -393,7 +411,7 @@ impl Program {
         command
             .args(&program.args)
             .envs(&program.env)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let enter = move || {
@@ -426,25 +444,41 @@ impl Program {
                 lines: LineSplitter::default(),
             });
         }
-        for output in &outputs {
+        let pipes = outputs.iter().map(|output| output.from.as_fd());
+        for pipe in pipes.chain(child.stdin.as_ref().map(AsFd::as_fd)) {
             use nix::fcntl::{FcntlArg, OFlag, fcntl};
-            fcntl(output.from.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+            fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
                 .map_err(|error| broken("a pipe", &error.into()))?;
         }
-        Ok(Self { child, outputs, ready: false })
+        Ok(Self { child, outputs, ready: false, can_be_asked: false })
+    }
+
+    /// Asks whether it still serves; false where it said nothing of answering.
+    fn ask(&mut self) -> bool {
+        if let Some(stdin) = self.child.stdin.as_mut().filter(|_| self.can_be_asked) {
+            // One that takes no question gives no answer.
+            let _ = stdin.write(QUESTION);
+        }
+        self.can_be_asked
     }
 
     fn read_outputs(&mut self, readable: &[i32], talker: &mut Talker) {
-        let ready = &mut self.ready;
+        let (ready, can_be_asked) = (&mut self.ready, &mut self.can_be_asked);
         self.outputs.retain_mut(|output| {
             if !readable.contains(&output.from.as_raw_fd()) {
                 return true;
             }
             let name = output.name;
             let mut tell = |line: Line| {
-                if !*ready && name == "stdout" && line.text == "ready" {
-                    *ready = true;
-                    talker.report(&Report::Ready);
+                if name == "stdout" {
+                    if !*ready && READY.contains(&line.text.as_str()) {
+                        *ready = true;
+                        *can_be_asked = line.text == READY[1];
+                        talker.report(&Report::Ready);
+                    } else if *can_be_asked && line.text == ANSWER {
+                        talker.report(&Report::Alive);
+                        return;
+                    }
                 }
                 talker.report(&Report::Line { stream: name.to_owned(), text: line.text });
             };

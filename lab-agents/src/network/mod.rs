@@ -38,6 +38,8 @@ pub const HOLDER_ARGS: [&str; 2] = ["agent", "namespace-holder"];
 const TIMEOUT: &str = "network-timeout";
 /// How long sending a canary may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the services' program may take to say that it still serves.
+const SERVICES_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the holder may take to go.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How often a wait looks whether it was cancelled.
@@ -77,7 +79,7 @@ impl Agent for NetworkAgent {
         match call.action {
             Action::NetworkUp => self.up(call),
             Action::Canary => self.canary(call),
-            Action::CheckNetwork => self.check().map(|()| Reply::Ok),
+            Action::CheckNetwork => self.check(call).map(|()| Reply::Ok),
             Action::NetworkDown => {
                 self.release();
                 Ok(Reply::Ok)
@@ -140,9 +142,25 @@ impl NetworkAgent {
         Ok(Reply::CanarySent { nonce })
     }
 
-    /// Fails unless the holder and the services' program still run.
-    fn check(&self) -> Result<(), Fault> {
-        self.alive()
+    /// Fails unless the holder and the services' program still run, and the program answers where it can be asked.
+    fn check(&mut self, call: &Call<'_>) -> Result<(), Fault> {
+        self.alive()?;
+        let Some(up) = &mut self.up else { return Err(not_up()) };
+        up.order(&Order::AskServices)?;
+        let soon = Instant::now() + call.left(SERVICES_PATIENCE);
+        let answered =
+            up.wait(call, soon, "ask the services", |report| matches!(report, Report::Alive).then_some(()));
+        answered.map_err(|fault| match fault.code.as_str() {
+            TIMEOUT => Fault::bench(
+                "services-silent",
+                format!(
+                    "the bench's own services run but did not answer for {} s",
+                    SERVICES_PATIENCE.as_secs()
+                ),
+            )
+            .with_help("run the program that the bench names for them by hand; is this host overloaded?"),
+            _ => fault,
+        })
     }
 
     fn alive(&self) -> Result<(), Fault> {

@@ -17,6 +17,8 @@ pub(super) enum Order {
         /// 16 bytes in hexadecimal.
         nonce: String,
     },
+    /// Ask the services' program whether it still answers.
+    AskServices,
 }
 
 /// From the holder.
@@ -34,6 +36,8 @@ pub(super) enum Report {
     Made,
     /// The services' program answers.
     Ready,
+    /// It answered when it was asked, or can't be asked.
+    Alive,
     /// The program printed a line.
     Line {
         /// `stdout` or `stderr`.

@@ -86,6 +86,10 @@ impl Bench {
                 ("phone".into(), point("phone", None)),
                 ("narrow".into(), point("phone", Some(1))),
                 ("services".into(), point("services", None)),
+                (
+                    "own".into(),
+                    VantagePoint { interface: "lo".into(), side: Some("phone".into()), buffer: None },
+                ),
             ]),
             attached: bench.attached.clone(),
         };
@@ -97,6 +101,7 @@ impl Bench {
                 ("sleeper".into(), bench.program("sleeper", &[])),
                 ("forker".into(), bench.program("forker", &[])),
                 ("curious".into(), bench.program("curious", &[])),
+                ("chatter".into(), bench.program("chatter", &[])),
             ]),
             attached: bench.attached.clone(),
         };

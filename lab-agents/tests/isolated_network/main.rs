@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         },
         ["forker", rest @ ..] => forker(rest),
         ["curious", ..] => curious(),
+        ["chatter", ..] => chatter(),
         ["--list", ..] => ExitCode::SUCCESS,
         _ => run_tests(&args),
     }
@@ -71,10 +72,12 @@ fn agent(start: lab_agents::Start) -> ExitCode {
 }
 
 fn run_tests(args: &[&str]) -> ExitCode {
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 11] = [
         ("traffic_is_captured_from_the_first_packet_both_ways", traffic_is_captured),
         ("echo_requests_and_ipv6_get_through", echo_requests_and_ipv6),
         ("dead_services_are_a_fault_of_the_bench", dead_services),
+        ("hung_services_are_a_fault_of_the_bench", hung_services),
+        ("the_loopback_interface_is_captured_without_phantom_drops", loopback),
         ("a_crashed_app_is_told_and_ends_expectations", crashed_app),
         ("a_vanished_interface_is_a_fault_and_leaves_the_file", vanished_interface),
         ("what_the_kernel_drops_is_counted", drops),
@@ -203,6 +206,41 @@ fn dead_services() {
     bench.wait_for(|event| matches!(event, Event::Fault { .. }));
     let fault = bench.call("network", Action::CheckNetwork).unwrap_err();
     assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Bench, "services-ended"));
+    bench.shut_down();
+}
+
+fn hung_services() {
+    use nix::{sys::signal, unistd::Pid};
+    let (mut bench, _) = Bench::new(&[], &[]);
+    assert_eq!(bench.call("network", Action::CheckNetwork), Ok(Reply::Ok));
+    let services = named(bench.dir.path());
+    let [services] = services.as_slice() else { panic!("{services:?}") };
+    signal::kill(Pid::from_raw(services.parse().unwrap()), signal::Signal::SIGSTOP).unwrap();
+    let fault = bench.call("network", Action::CheckNetwork).unwrap_err();
+    assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Bench, "services-silent"));
+    bench.shut_down();
+}
+
+/// Talks to nobody outside its own host.
+fn chatter() -> ExitCode {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let us = socket.local_addr().unwrap();
+    for _ in 0..CHATTER {
+        socket.send_to(&[0; 100], us).unwrap();
+    }
+    ExitCode::SUCCESS
+}
+
+const CHATTER: u64 = 100;
+
+fn loopback() {
+    let (mut bench, _) = Bench::new(&[], &[]);
+    bench.start_capture("own");
+    assert_eq!(bench.call("companion", Action::Launch { app: "chatter".into() }), Ok(Reply::Ok));
+    bench.wait_for(|event| matches!(event, Event::Exited { what, .. } if what == "chatter"));
+    let began = Instant::now();
+    assert_eq!(frames(&bench.stop_capture("own")).len() as u64, CHATTER);
+    assert!(began.elapsed() < Duration::from_secs(2), "stopping took {:?}", began.elapsed());
     bench.shut_down();
 }
 

@@ -54,9 +54,9 @@ pub enum ServicesError {
         /// What the system said.
         source: io::Error,
     },
-    /// The ready line could not be written.
-    #[error("the ready line can't be written: {0}")]
-    Ready(io::Error),
+    /// Nobody takes what the services say.
+    #[error("standard output can't be written: {0}")]
+    Output(io::Error),
 }
 
 /// A further port of the undeclared host, written `tcp:8443` or `udp:3478`.
@@ -168,12 +168,14 @@ impl Life {
     }
 }
 
-/// Binds every service, writes the line `ready` and serves until the process is ended.
+/// Binds every service, writes the line `ready alive` and serves until the process is ended. Whoever then writes the line
+/// `alive?` to the standard input gets the line `alive`.
 ///
 /// # Errors
 /// If a service can't be bound, or the CA can't be made or written. Once ready, it doesn't return.
-pub fn run(config: ServicesConfig, ready: impl Write) -> Result<Infallible, ServicesError> {
-    start(&config, ready)?;
+pub fn run(config: ServicesConfig, mut said: impl Write) -> Result<Infallible, ServicesError> {
+    bind(&config)?;
+    say(&mut said, "ready alive")?;
     if let Some(time) = config.unplug_after {
         thread::spawn(move || {
             thread::sleep(time);
@@ -183,12 +185,24 @@ pub fn run(config: ServicesConfig, ready: impl Write) -> Result<Infallible, Serv
         });
     }
     if let Some(time) = config.die_after {
-        thread::sleep(time);
-        std::process::exit(DEATH_STATUS);
+        thread::spawn(move || {
+            thread::sleep(time);
+            std::process::exit(DEATH_STATUS);
+        });
     }
+    for line in io::stdin().lines().map_while(Result::ok) {
+        if line == "alive?" {
+            say(&mut said, "alive")?;
+        }
+    }
+    // Nobody asks any more, which is no reason to go.
     loop {
         thread::park();
     }
+}
+
+fn say(to: &mut impl Write, line: &str) -> Result<(), ServicesError> {
+    writeln!(to, "{line}").and_then(|()| to.flush()).map_err(ServicesError::Output)
 }
 
 /// Binds every service and serves from threads of this process; returns once all are bound and `ready` is told.
@@ -196,6 +210,11 @@ pub fn run(config: ServicesConfig, ready: impl Write) -> Result<Infallible, Serv
 /// # Errors
 /// If a service can't be bound, or the CA can't be made or written.
 pub fn start(config: &ServicesConfig, mut ready: impl Write) -> Result<(), ServicesError> {
+    bind(config)?;
+    say(&mut ready, "ready")
+}
+
+fn bind(config: &ServicesConfig) -> Result<(), ServicesError> {
     let Addresses { dns, api, firmware, time, undeclared } = &config.addresses;
     let ports = config.ports;
     let life = Arc::new(Life { die_at_first_query: config.die_at_first_query });
@@ -223,7 +242,7 @@ pub fn start(config: &ServicesConfig, mut ready: impl Write) -> Result<(), Servi
             }
         }
     }
-    writeln!(ready, "ready").and_then(|()| ready.flush()).map_err(ServicesError::Ready)
+    Ok(())
 }
 
 fn udp(service: &'static str, address: IpAddr, port: u16) -> Result<UdpSocket, ServicesError> {
