@@ -26,9 +26,9 @@ const MAX_LINE: usize = 512;
 const MAX_BACKLOG: usize = 256 * 1024;
 /// How long it may take until a chip that was powered anew is listened to.
 const RECONNECT_MS: u16 = 50;
-/// How long it may take until a thread notices that the board is gone.
 /// Most bytes that wait for a standing core.
 const MAX_HELD: usize = 4096;
+/// How long it may take until a thread notices that the board is gone.
 const STOP_TICK: Duration = Duration::from_millis(50);
 
 nix::ioctl_none_bad!(allow_further_openers, nix::libc::TIOCNXCL);
@@ -56,6 +56,9 @@ struct State {
     deaf: bool,
     /// What waits for the core to run on.
     held: Vec<u8>,
+    /// Whether the firmware said anything to the radio since the chip was reset. What comes from the radio before that
+    /// is an answer to what ran before the reset.
+    asked: bool,
 }
 
 /// What the line is that the chip is sending.
@@ -91,6 +94,7 @@ impl Uart {
             to_radio,
             deaf: true,
             held: Vec::new(),
+            asked: true,
         };
         Ok(Self { path, state: Mutex::new(state), slave: pty.slave })
     }
@@ -123,6 +127,7 @@ impl Uart {
         state.read_chip();
         state.end_line();
         state.held.clear();
+        state.asked = false;
         let _ = state.to_radio.send(RadioLine::Reset);
     }
 
@@ -130,7 +135,12 @@ impl Uart {
     pub(super) fn carry_from_radio(&self, from_radio: &Receiver<String>, stop: &UnixStream) {
         loop {
             match from_radio.recv_timeout(STOP_TICK) {
-                Ok(line) => self.lock().send_line(line.as_bytes()),
+                Ok(line) => {
+                    let mut state = self.lock();
+                    if state.asked {
+                        state.send_line(line.as_bytes());
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -200,6 +210,7 @@ impl State {
             LineKind::Radio(line) if byte == b'\n' => {
                 let text = String::from_utf8_lossy(line).trim_end().to_owned();
                 let _ = self.to_radio.send(RadioLine::Line(text));
+                self.asked = true;
                 self.line = LineKind::Start;
             }
             LineKind::Radio(line) if line.len() < MAX_LINE => line.push(byte),
