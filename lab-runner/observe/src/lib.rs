@@ -1,7 +1,6 @@
 //! Captures in, flows and names with their evidence out.
 //!
 //! This crate does no I/O beyond the bytes it is given and reads no clock, so that it can be fuzzed and benchmarked alone.
-
 //!
 //! A frame goes through [`capture`] (files), `link`, `ip`, and the flow table of [`Observer`]; while its flow may still tell
 //! something, also through `tcp` or `udp` and the parsers of `protocol`; `names` remembers what DNS told whom, and `state`
@@ -11,17 +10,22 @@ pub mod capture;
 mod context;
 pub mod escape;
 mod flow;
+mod fragments;
 mod hash;
+mod icmp_error;
 mod ip;
 mod link;
 mod names;
 mod observer;
+mod opening;
+mod packet;
 mod protocol;
 pub mod record;
 mod render;
 mod state;
 mod stream;
 mod tcp;
+mod transport;
 mod tunnel;
 mod udp;
 mod whole;

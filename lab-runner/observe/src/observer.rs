@@ -7,22 +7,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::Frame;
 use crate::context::Context;
-use crate::flow::{CLIENT, Evidence, Flow, Key, SERVER, Stage, UNKNOWN};
+use crate::flow::{CLIENT, Flow, Key, SERVER, Stage};
+use crate::fragments::Fragments;
 use crate::hash::Hasher;
-use crate::ip::{self, Addr, Fragment, Ip};
-use crate::link::{self, Link, Network, be16, be32};
+use crate::icmp_error::{self, Quoted};
+use crate::ip::{self, Addr, Ip};
+use crate::link::{self, Network, be16};
 use crate::names::Names;
+use crate::packet::{Packet, Wire};
 use crate::protocol::link_control;
 use crate::record::{FORMAT, L4, LinkFrame, Observation, Summary};
 use crate::stream::Budget;
-use crate::tcp::{self, ACK, FIN, RST, SYN, Segment, Tcp};
-use crate::udp::{self, Udp};
-use crate::{state, tunnel};
+use crate::tcp::{self, ACK, FIN, RST, SYN, Segment};
+use crate::transport::{self, Ends, Transport};
+use crate::udp;
+use crate::{opening, state, tunnel};
 
 /// The EtherType of the lab's own canary frames: local experimental use (IEEE 802, clause 9.2.4).
 pub const CANARY_ETHERTYPE: u16 = 0x88b5;
 const CANARY_BYTES: usize = 32;
-const MAX_FRAGMENTED: usize = 4096;
 
 /// Bounds of an observer.
 #[derive(Debug, Clone)]
@@ -54,7 +57,9 @@ pub struct Observer {
     options: Options,
     flows: Vec<Flow>,
     open: HashMap<Key, u32, Hasher>,
-    fragmented: HashMap<(Addr, Addr, u32, u8), (u16, u16), Hasher>,
+    /// When the first frame came.
+    begun_ns: Option<u64>,
+    fragments: Fragments,
     tunnels: HashMap<(Addr, Addr, &'static str, u64), u64, Hasher>,
     names: Names,
     budget: Budget,
@@ -62,23 +67,6 @@ pub struct Observer {
     ether_types: BTreeMap<u16, u64>,
     canaries: Vec<LinkFrame>,
     summary: Summary,
-}
-
-/// What all layers of one frame share.
-#[derive(Clone, Copy)]
-struct Wire<'a> {
-    frame: Frame<'a>,
-    number: u64,
-    link: Link,
-}
-
-/// Who sends a transport's packet to whom.
-#[derive(Clone, Copy)]
-struct Ends {
-    src: (Addr, u16),
-    dst: (Addr, u16),
-    protocol: u8,
-    tunnel: u64,
 }
 
 impl Observer {
@@ -90,7 +78,8 @@ impl Observer {
             options,
             flows: Vec::new(),
             open: HashMap::default(),
-            fragmented: HashMap::default(),
+            fragments: Fragments::default(),
+            begun_ns: None,
             tunnels: HashMap::default(),
             weird: BTreeMap::new(),
             ether_types: BTreeMap::new(),
@@ -106,14 +95,15 @@ impl Observer {
         let number = self.summary.packets;
         let link = link::decode(frame.link_type, frame.data);
         let all = frame.data.len();
-        let wire = Wire { frame, number, link };
+        self.begun_ns.get_or_insert(frame.ts_ns);
+        let wire = Wire { frame, number, link, carrier: None };
         let consulted = match link.network {
             Network::Ip => self.ip(wire, link.offset, 0, 0),
             Network::Other(ether_type) => self.not_ip(wire, ether_type),
             Network::Malformed | Network::UnknownLink => {
                 self.unparsed(wire);
                 let word = if link.network == Network::Malformed { "link_malformed" } else { "link_unknown" };
-                *self.weird.entry(word).or_default() += 1;
+                self.weird(word);
                 all
             }
         };
@@ -145,8 +135,9 @@ impl Observer {
                 };
                 tcp::finish(tcp, &mut flow, &mut context);
             }
-            self.summary.names_evicted += flow.evidence.dropped;
-            records.push(state::record(number, flow));
+            let (record, left_out) = state::record(number, flow);
+            self.summary.names_evicted += left_out;
+            records.push(record);
         }
         self.summary.flows = records.len() as u64;
         self.summary.names_evicted += self.names.evicted;
@@ -187,28 +178,31 @@ impl Observer {
     fn ip(&mut self, wire: Wire<'_>, at: usize, tunnel: u64, depth: u8) -> usize {
         let data = wire.frame.data;
         let Some(ip) = ip::decode(data, at, wire.frame.orig_len as usize) else {
-            if depth == 0 {
-                self.unparsed(wire);
-            }
-            *self.weird.entry("ip_malformed").or_default() += 1;
+            self.malformed(wire, "ip_malformed");
             return data.len();
         };
         // A tail behind the IP packet is padding of the link, and no one's payload.
         let data = &data[..data.len().min(ip.end)];
-        let Some((ends, transport)) = self.ends(data, &ip, tunnel) else {
-            if depth == 0 {
-                self.unparsed(wire);
-            }
-            *self.weird.entry("transport_malformed").or_default() += 1;
+        let vlan = wire.link.vlan;
+        let Some((ends, transport)) = transport::read(data, &ip, vlan, tunnel, &mut self.fragments) else {
+            self.malformed(wire, "transport_malformed");
             return data.len();
         };
-        let syn = match transport {
-            Transport::Tcp { seq, flags, .. } if flags & SYN != 0 => Some((seq, flags)),
-            _ => None,
+        let packet = Packet { wire, data, at, ip, ends, transport };
+        let looked = icmp_error::look(data, at, &ip);
+        let looked_to = looked.as_ref().map_or(0, |looked| looked.end);
+        if let Some(quoted) = looked.and_then(|looked| looked.quoted)
+            && self.reported(&packet, &quoted)
+        {
+            return looked_to;
+        }
+        let Some((index, side)) = self.flow(&packet) else {
+            return looked_to.max(ip.offset + 20);
         };
-        let Some((index, side)) = self.flow(wire, ends, syn, transport) else {
-            return ip.offset + 20;
-        };
+        if ip.source_routed {
+            self.weird("source_routed");
+            self.flows[index].unread = true;
+        }
         let consulted = match transport {
             Transport::Tcp { seq, flags, payload_at } => {
                 let segment = Segment {
@@ -220,29 +214,35 @@ impl Observer {
                 self.tcp(wire.number, index, side, segment, payload_at, data.len())
             }
             Transport::Udp => self.udp(wire.number, index, side, data, &ip),
+            Transport::Fragment { orphan } => {
+                self.fragment(index, orphan);
+                self.other(index, data, &ip)
+            }
             Transport::Other => self.other(index, data, &ip),
         };
+        consulted.max(looked_to).max(self.inside(&packet, index, depth))
+    }
+
+    /// Opens the tunnel that a flow's packet may be; returns where the bytes end that were looked at for it.
+    fn inside(&mut self, packet: &Packet<'_>, index: usize, depth: u8) -> usize {
+        let Packet { data, ip, ends, .. } = packet;
+        let ports = packet.udp_ports();
+        if !tunnel::is_possible(ip, ports) {
+            return 0;
+        }
+        let Some(inner) = tunnel::inner(data, ip, ports) else { return data.len() };
+        self.flows[index].recognised(inner.app);
+        let Some(inner_at) = inner.ip_at else { return data.len() };
         if depth >= tunnel::MAX_DEPTH {
-            return consulted;
+            self.weird("tunnel_too_deep");
+            self.flows[index].unread = true;
+            return data.len();
         }
-        let ports = (ip.protocol == 17).then_some((ends.src.1, ends.dst.1));
-        match tunnel::inner(data, &ip, ports) {
-            Some(inner) => {
-                self.flows[index].recognised(inner.app);
-                match inner.ip_at {
-                    Some(inner_at) => {
-                        let tunnel = self.tunnel(ends, inner.app, index);
-                        let mut inside = wire;
-                        inside.link.vlan = inner.vlan;
-                        consulted.max(self.ip(inside, inner_at, tunnel, depth + 1))
-                    }
-                    None => data.len(),
-                }
-            }
-            // Whether there is a tunnel was asked of these bytes, too.
-            None if tunnel_possible(&ip, ports) => data.len(),
-            None => consulted,
-        }
+        let tunnel = self.tunnel(*ends, inner.app, index);
+        let mut inside = packet.wire;
+        inside.link.vlan = inner.vlan;
+        inside.carrier = Some(index);
+        self.ip(inside, inner_at, tunnel, depth + 1)
     }
 
     /// The tunnel between two ends, named by the first flow that carried it: the two directions may differ in ports.
@@ -251,55 +251,58 @@ impl Observer {
         *self.tunnels.entry((low, high, app, ends.tunnel)).or_insert(index as u64 + 1)
     }
 
-    /// Reads ports; `None` where the transport's header makes no sense.
-    fn ends(&mut self, data: &[u8], ip: &Ip, tunnel: u64) -> Option<(Ends, Transport)> {
-        let ends = |src, dst| Ends { src: (ip.src, src), dst: (ip.dst, dst), protocol: ip.protocol, tunnel };
-        if let Some(Fragment { id, first: false }) = ip.fragment {
-            let key = (ip.src, ip.dst, id, ip.protocol);
-            let (src, dst) = self.fragmented.get(&key).copied().unwrap_or((0, 0));
-            return Some((ends(src, dst), Transport::Other));
+    fn weird(&mut self, word: &'static str) {
+        *self.weird.entry(word).or_default() += 1;
+    }
+
+    /// A header makes no sense; in a tunnel the flow that carries it stays, and has something that was not read.
+    fn malformed(&mut self, wire: Wire<'_>, word: &'static str) {
+        self.weird(word);
+        match wire.carrier {
+            Some(index) => self.flows[index].unread = true,
+            None => self.unparsed(wire),
         }
-        let at = ip.offset;
-        let (src, dst, transport) = match ip.protocol {
-            6 => {
-                let flags = *data.get(at + 13)?;
-                let header = usize::from(data[at + 12] >> 4) * 4;
-                if header < 20 || at + header > ip.end {
-                    return None;
-                }
-                let transport = Transport::Tcp { seq: be32(data, at + 4)?, flags, payload_at: at + header };
-                (be16(data, at)?, be16(data, at + 2)?, transport)
-            }
-            17 => {
-                data.get(at + 7)?;
-                (be16(data, at)?, be16(data, at + 2)?, Transport::Udp)
-            }
-            // SCTP has ports where UDP has them (RFC 9260 §3.1).
-            132 => (be16(data, at)?, be16(data, at + 2)?, Transport::Other),
-            _ => (0, 0, Transport::Other),
+    }
+
+    /// Counts an ICMP error into the flow that it is about; false where it has to be a flow of its own.
+    fn reported(&mut self, error: &Packet<'_>, quoted: &Quoted) -> bool {
+        let Packet { wire, ends, .. } = error;
+        let (key, forward) = Key::new(quoted.src, quoted.dst, quoted.protocol, wire.link.vlan, ends.tunnel);
+        let Some(index) = self.open.get(&key) else { return false };
+        let flow = &mut self.flows[*index as usize];
+        // An error goes to who sent the packet that it is about.
+        if quoted.src.0 != ends.dst.0 || flow.has_rested(wire.frame.ts_ns) {
+            return false;
+        }
+        let to = if flow.client_is_low == forward { CLIENT } else { SERVER };
+        let side = CLIENT + SERVER - to;
+        // From an end there must be no more than what it got, for else a channel could hide in errors. Routers may add to
+        // it (RFC 4884), and are believed where they write to who opened the flow.
+        let sound = if ends.src.0 == quoted.dst.0 {
+            quoted.length <= flow.longest[to]
+                && error.length() <= icmp_error::headers(ends.src.0.v6) + quoted.length
+        } else {
+            side == SERVER
         };
-        if let Some(Fragment { id, .. }) = ip.fragment {
-            if self.fragmented.len() >= MAX_FRAGMENTED {
-                self.fragmented.clear();
-            }
-            self.fragmented.insert((ip.src, ip.dst, id, ip.protocol), (src, dst));
+        let sound = sound && !(side == SERVER && flow.is_from_client(wire.link.src));
+        if sound {
+            flow.count(&wire.frame, wire.number, side);
         }
-        Some((ends(src, dst), transport))
+        sound
     }
 
     /// Finds or begins the packet's flow, and counts the packet; `None` where the bound on flows is reached.
     #[inline]
-    fn flow(
-        &mut self,
-        wire: Wire<'_>,
-        ends: Ends,
-        syn: Option<(u32, u8)>,
-        transport: Transport,
-    ) -> Option<(usize, usize)> {
-        let vlan = wire.link.vlan;
-        let (key, forward) = Key::new(ends.src, ends.dst, ends.protocol, vlan, ends.tunnel);
-        let known = self.open.get(&key).map(|index| *index as usize).filter(|index| {
-            !matches!(syn, Some((seq, flags)) if flags & ACK == 0 && self.flows[*index].begins_anew(seq, forward))
+    fn flow(&mut self, packet: &Packet<'_>) -> Option<(usize, usize)> {
+        let Packet { wire, ends, transport, .. } = packet;
+        let (key, forward) = Key::new(ends.src, ends.dst, ends.protocol, wire.link.vlan, ends.tunnel);
+        let last = self.open.get(&key).map(|index| *index as usize);
+        let has_rested = last.is_some_and(|index| self.flows[index].has_rested(wire.frame.ts_ns));
+        let known = last.filter(|index| match *transport {
+            Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => {
+                !self.flows[*index].begins_anew(seq, forward)
+            }
+            _ => !has_rested,
         });
         let index = match known {
             Some(index) => index,
@@ -309,7 +312,11 @@ impl Observer {
                     return None;
                 }
                 let index = self.flows.len();
-                let flow = self.begin(wire, ends, forward, syn, transport);
+                // What ICMP says after a rest is no answer to what was said before.
+                let goes_on = has_rested && !matches!(ends.protocol, 1 | 58);
+                let before = last.filter(|_| goes_on).map(|index| &mut self.flows[index]);
+                let begun_ns = self.begun_ns.unwrap_or_default();
+                let flow = opening::begin(packet, forward, before, begun_ns, &mut self.names);
                 self.flows.push(flow);
                 self.open.insert(key, index as u32);
                 index
@@ -317,68 +324,10 @@ impl Observer {
         };
         let flow = &mut self.flows[index];
         let side = if flow.client_is_low == forward { CLIENT } else { SERVER };
-        flow.last_ns = wire.frame.ts_ns;
-        flow.frames[1] = wire.number;
-        flow.packets[side] += 1;
-        flow.bytes[side] += u64::from(wire.frame.orig_len);
+        flow.count(&wire.frame, wire.number, side);
+        flow.longest[side] = flow.longest[side].max(packet.length());
+        flow.forged |= side == SERVER && flow.is_from_client(wire.link.src);
         Some((index, side))
-    }
-
-    fn begin(
-        &mut self,
-        wire: Wire<'_>,
-        ends: Ends,
-        forward: bool,
-        syn: Option<(u32, u8)>,
-        transport: Transport,
-    ) -> Flow {
-        let (src_port, dst_port) = (ends.src.1, ends.dst.1);
-        let (by_client, opening_seen) = match (transport, syn) {
-            (Transport::Tcp { .. }, Some((_, flags))) => (flags & ACK == 0, true),
-            // The opening was not seen: a well-known port is the server's, as a rule.
-            (Transport::Tcp { .. }, None) => (!(src_port < 1024 && dst_port > src_port), false),
-            (Transport::Udp, _) if matches!(src_port, 53 | 443) && dst_port >= 1024 => (false, false),
-            _ => (true, true),
-        };
-        let (client, server) = if by_client { (ends.src, ends.dst) } else { (ends.dst, ends.src) };
-        // Link addresses belong to the tunnel's ends, not to those inside of it.
-        let (src_mac, dst_mac) = if ends.tunnel == 0 { (wire.link.src, wire.link.dst) } else { (None, None) };
-        let (client_mac, server_mac) = if by_client { (src_mac, dst_mac) } else { (dst_mac, src_mac) };
-        self.names.sent_from(src_mac, ends.src.0);
-        let known = self.names.known(client.0, client_mac, server.0);
-        Flow {
-            client,
-            server,
-            first_ns: wire.frame.ts_ns,
-            last_ns: wire.frame.ts_ns,
-            packets: [0; 2],
-            bytes: [0; 2],
-            frames: [wire.number; 2],
-            client_is_low: forward == by_client,
-            opening_seen,
-            answered: false,
-            link_control: true,
-            fin: [false; 2],
-            reset: false,
-            lossy: false,
-            ech: false,
-            guessed: false,
-            payload_seen: false,
-            isn: syn.filter(|(_, flags)| flags & ACK == 0).map(|(seq, _)| seq),
-            l4: L4::from_ip_protocol(ends.protocol),
-            vlan: wire.link.vlan,
-            tunnel: ends.tunnel,
-            interface: wire.frame.interface,
-            app: UNKNOWN,
-            client_mac,
-            server_mac,
-            stage: match transport {
-                Transport::Tcp { .. } => Stage::Tcp(Box::<Tcp>::default()),
-                Transport::Udp => Stage::Udp(Udp::Probing(0)),
-                Transport::Other => Stage::Done,
-            },
-            evidence: Evidence { known, ..Evidence::default() },
-        }
     }
 
     #[inline]
@@ -440,11 +389,22 @@ impl Observer {
         data.len()
     }
 
+    /// A piece of a packet behind its first: no parser puts it together.
+    fn fragment(&mut self, index: usize, orphan: bool) {
+        let flow = &mut self.flows[index];
+        flow.lossy |= !matches!(flow.stage, Stage::Done);
+        flow.unread |= orphan || flow.server.1 == udp::DNS_PORT;
+        if orphan {
+            self.weird("fragment_orphaned");
+        }
+    }
+
     fn other(&mut self, index: usize, data: &[u8], ip: &Ip) -> usize {
         let flow = &mut self.flows[index];
         flow.answered |= flow.packets[SERVER] > 0;
         let payload = data.get(ip.offset..).unwrap_or(&[]);
-        match link_control::recognise(ip, payload) {
+        let looked = link_control::recognise(ip, payload, ip.end.saturating_sub(ip.offset));
+        match looked.app {
             Some(app) if flow.link_control => flow.recognised(app),
             _ => {
                 flow.link_control = false;
@@ -461,19 +421,6 @@ impl Observer {
                 };
             }
         }
-        ip.offset + 8
+        ip.offset + looked.consulted
     }
-}
-
-/// What of a transport's header matters.
-#[derive(Debug, Clone, Copy)]
-enum Transport {
-    Tcp { seq: u32, flags: u8, payload_at: usize },
-    Udp,
-    Other,
-}
-
-fn tunnel_possible(ip: &Ip, ports: Option<(u16, u16)>) -> bool {
-    matches!(ip.protocol, 4 | 41 | 47)
-        || ports.is_some_and(|(src, dst)| [src, dst].iter().any(|port| matches!(port, 4789 | 2152)))
 }

@@ -6,22 +6,27 @@ use crate::flow::Flow;
 use crate::names::Answer;
 use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
 
+/// Names of DNS with their CNAMEs that a record shows, and how many bytes of CNAMEs; many flows may know the same ones.
+const MAX_CHAINS: usize = 4;
+const MAX_CHAIN_BYTES: usize = 2048;
+/// Bytes of names of DNS in a record.
+const MAX_NAME_BYTES: usize = 4096;
+
 struct Decision {
-    /// Names that DNS gave before the flow.
-    dns: Vec<Name>,
     state: State,
     reason: Option<Reason>,
     corroborated: bool,
     disagreement: Vec<Disagreement>,
 }
 
-/// A flow's record.
-pub(crate) fn record(number: u64, flow: Flow) -> FlowRecord {
+/// A flow's record, and how many names did not fit into it.
+pub(crate) fn record(number: u64, flow: Flow) -> (FlowRecord, u64) {
     let verdict = decide(&flow);
+    let (shown, left_out) = shown(&flow);
     let mut names = flow.evidence.names;
-    names.extend(verdict.dns);
+    names.extend(shown);
     names.sort_by_key(|name| name.frame);
-    FlowRecord {
+    let record = FlowRecord {
         file: String::new(),
         flow: number,
         l4: flow.l4,
@@ -50,21 +55,40 @@ pub(crate) fn record(number: u64, flow: Flow) -> FlowRecord {
         interface: flow.interface,
         tunnel: (flow.tunnel != 0).then_some(flow.tunnel),
         unread: flow.unread,
+    };
+    (record, flow.evidence.dropped + left_out)
+}
+
+/// What DNS gave before the flow, as far as a record holds it: first what vouches for a name that the client asserts.
+fn shown(flow: &Flow) -> (Vec<Name>, u64) {
+    let asserts =
+        |alias: &str| flow.evidence.names.iter().any(|name| name.kind.is_asserted() && name.name == alias);
+    let mut answers: Vec<&Answer> = flow.evidence.known.answers.iter().collect();
+    answers.sort_by_key(|answer| !asserts(&answer.name) && !answer.chain.iter().any(|alias| asserts(alias)));
+    let (mut chains, mut chain_bytes, mut name_bytes, mut left_out) = (0, 0, 0, 0);
+    let mut names = Vec::with_capacity(answers.len());
+    for answer in answers {
+        name_bytes += answer.name.len();
+        if name_bytes > MAX_NAME_BYTES {
+            left_out += 1;
+            continue;
+        }
+        let length: usize = answer.chain.iter().map(|alias| alias.len()).sum();
+        let has_room = chains < MAX_CHAINS && chain_bytes + length <= MAX_CHAIN_BYTES;
+        let mut chain = Vec::new();
+        if has_room && !answer.chain.is_empty() {
+            chain.extend(answer.chain.iter().map(|alias| alias.to_string()));
+            chains += 1;
+            chain_bytes += length;
+        }
+        names.push(Name { kind: NameKind::Dns, name: answer.name.to_string(), frame: answer.frame, chain });
     }
+    (names, left_out)
 }
 
 fn decide(flow: &Flow) -> Decision {
     let known = &flow.evidence.known;
-    let dns: Vec<Name> = known
-        .answers
-        .iter()
-        .map(|answer| Name {
-            kind: NameKind::Dns,
-            name: answer.name.to_string(),
-            frame: answer.frame,
-            chain: answer.chain.to_vec(),
-        })
-        .collect();
+    let dns = &known.answers;
     let server = flow.server.0.ip();
     // The server's own address, written where a name belongs, names nothing.
     let is_own_address = |name: &Name| name.name.parse::<IpAddr>() == Ok(server);
@@ -72,12 +96,14 @@ fn decide(flow: &Flow) -> Decision {
     let tells =
         |name: &&Name| name.kind.is_asserted() && name.kind != NameKind::EchOuter && !is_own_address(name);
     let asserted: Vec<&Name> = flow.evidence.names.iter().filter(tells).collect();
-    let vouched =
-        |name: &Name| dns.iter().any(|answer| answer.name == name.name || answer.chain.contains(&name.name));
-    let disagreement = disagreement(&asserted, &dns, vouched);
+    let vouched = |name: &Name| {
+        let is_it = |other: &str| other == name.name;
+        dns.iter().any(|answer| is_it(&answer.name) || answer.chain.iter().any(|alias| is_it(alias)))
+    };
+    let disagreement = disagreement(&asserted, !dns.is_empty(), vouched);
     let all_vouched = asserted.iter().all(|name| vouched(name));
 
-    let mut distinct: Vec<&str> = dns.iter().map(|answer| answer.name.as_str()).collect();
+    let mut distinct: Vec<&str> = dns.iter().map(|answer| &*answer.name).collect();
     distinct.sort_unstable();
     distinct.dedup();
     let (state, reason, corroborated) = if !asserted.is_empty() || distinct.len() == 1 {
@@ -87,14 +113,14 @@ fn decide(flow: &Flow) -> Decision {
     } else {
         (State::Unresolved, Some(why(flow)), false)
     };
-    Decision { dns, state, reason, corroborated, disagreement }
+    Decision { state, reason, corroborated, disagreement }
 }
 
-fn disagreement(asserted: &[&Name], dns: &[Name], vouched: impl Fn(&Name) -> bool) -> Vec<Disagreement> {
+fn disagreement(asserted: &[&Name], looked_up: bool, vouched: impl Fn(&Name) -> bool) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let host = |name: &Name| matches!(name.kind, NameKind::HttpHost | NameKind::HttpAuthority);
     for name in asserted {
-        if !dns.is_empty() && !vouched(name) {
+        if looked_up && !vouched(name) {
             found.push(if host(name) { Disagreement::HostDns } else { Disagreement::SniDns });
         }
     }

@@ -198,6 +198,9 @@ impl Reader<'_> {
         if self.side == SERVER {
             return Step::Took(bytes.len());
         }
+        if shown.after_gap {
+            *self.need = 0;
+        }
         if bytes.len() < *self.need && !shown.last {
             return Step::Took(0);
         }

@@ -17,6 +17,12 @@ pub(crate) struct Inner {
     pub(crate) vlan: Option<u16>,
 }
 
+/// Whether a packet may be a tunnel's, by its headers alone; `ports` are those of UDP.
+pub(crate) fn is_possible(ip: &Ip, ports: Option<(u16, u16)>) -> bool {
+    matches!(ip.protocol, 4 | 41 | 47)
+        || ports.is_some_and(|(src, dst)| [src, dst].iter().any(|port| matches!(port, 4789 | 2152)))
+}
+
 /// Looks for a tunnel in an IP packet; `ports` are those of UDP.
 pub(crate) fn inner(data: &[u8], ip: &Ip, ports: Option<(u16, u16)>) -> Option<Inner> {
     if ip.fragment.is_some() {

@@ -2,7 +2,7 @@
 
 mod packets;
 
-use lab_observe::{Disagreement, L4, NameKind, Reason, State};
+use lab_observe::{Disagreement, NameKind, Reason, State};
 use packets::{Wire, client_hello, dns_answer, dns_query};
 
 const PHONE: &str = "192.0.2.10:40000";
@@ -189,21 +189,6 @@ fn terminal_escapes_in_a_name_never_leave_the_library() {
     lab_observe::render_json(&seen, "a.pcap", &mut out).unwrap();
     assert!(out.iter().all(|byte| matches!(byte, b'\n' | 0x20..0x7f)));
     assert_eq!(seen.flows[0].best_name(), Some("a\\x1b[31m\"<b>\\x0a.example"));
-}
-
-#[test]
-fn neighbour_discovery_is_link_control_only_where_it_stays_on_the_link() {
-    let solicitation = |to: [u8; 16]| [&[135, 0, 0, 0, 0, 0, 0, 0][..], &to].concat();
-    let target = "2001:db8:66::66".parse::<std::net::Ipv6Addr>().unwrap().octets();
-    let mut wire = Wire::new();
-    wire.ip("2001:db8:1::10", "ff02::1:ff00:1", 58, 255, &solicitation(target));
-    wire.ip("2001:db8:1::10", "2001:db8:1::1", 58, 255, &solicitation(target));
-    wire.ip("2001:db8:1::10", "2001:db8:66::66", 58, 255, &solicitation(target));
-    wire.ip("2001:db8:1::10", "2001:db8:1::2", 58, 64, &solicitation(target));
-    let seen = wire.observe();
-    let told: Vec<_> = seen.flows.iter().map(|flow| (flow.app.as_str(), flow.link_control)).collect();
-    assert_eq!(told, [("nd", true), ("nd", true), ("icmpv6", false), ("icmpv6", false)]);
-    assert!(seen.flows.iter().all(|flow| flow.l4 == L4::Icmpv6 && flow.server.port() == 0));
 }
 
 #[test]

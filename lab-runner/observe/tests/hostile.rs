@@ -21,6 +21,12 @@ fn conversation() -> Wire {
     let (request, rest) = b"GET http://api.example/ HTTP/1.1\r\nHost: api.example\r\n\r\n".split_at(20);
     wire.tcp_opens("192.0.2.10:40001", "198.51.100.20:80", &[request, rest]);
     wire.ip("2001:db8:1::10", "ff02::1", 58, 255, &[135, 0, 0, 0]);
+    wire.ip("2001:db8:1::10", "2001:db8:1::1", 58, 255, &[&[135, 0, 0, 0][..], &[0; 28]].concat());
+    let about = wire.frames[1][14..].to_vec();
+    wire.ip("192.0.2.10", "203.0.113.53", 1, 64, &[&[3, 3, 0, 0, 0, 0, 0, 0][..], &about].concat());
+    let record = [23, 3, 3, 0, 4, 1, 2, 3, 4];
+    wire.tcp_opens("192.0.2.10:40002", "198.51.100.20:443", &[&record]);
+    wire.tcp_segment("198.51.100.20:443", "192.0.2.10:40002", 5001, &record);
     wire
 }
 
@@ -59,7 +65,7 @@ proptest! {
 
     #[test]
     fn damaged_cut_and_repeated_packets_are_taken(
-        order in proptest::collection::vec((0..12usize, any::<proptest::sample::Index>(), any::<u8>(), 0..4u8), 1..40),
+        order in proptest::collection::vec((0..20usize, any::<proptest::sample::Index>(), any::<u8>(), 0..4u8), 1..40),
     ) {
         let wire = conversation();
         let frames: Vec<_> = order.into_iter().map(|(which, at, value, how)| {

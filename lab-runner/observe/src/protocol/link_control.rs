@@ -47,11 +47,15 @@ fn icmpv6(ip: &Ip, payload: &[u8], wire_len: usize) -> Looked {
             }
             let looked_at = &payload[..payload.len().min(MAX_UNICAST)];
             let fits = wire_len <= MAX_UNICAST && wire_len <= payload.len();
-            let nd = fits && (is_unicast_link_local(ip.src) && has_sane_options(kind, looked_at) || is_plain(ip, looked_at));
+            let nd = fits
+                && (is_unicast_link_local(ip.src) && has_sane_options(kind, looked_at)
+                    || is_plain(ip, looked_at));
             Looked { app: nd.then_some("nd"), consulted: MAX_UNICAST }
         }
         // RFC 2710 §3, RFC 3810 §5: link-local source, hop limit 1; and to a group.
-        (130..=132 | 143, 0) if ip.hop_limit == 1 && ip.src.is_local() && is_multicast(ip.dst) => found(Some("mld")),
+        (130..=132 | 143, 0) if ip.hop_limit == 1 && ip.src.is_local() && is_multicast(ip.dst) => {
+            found(Some("mld"))
+        }
         _ => found(None),
     }
 }
@@ -63,7 +67,8 @@ fn is_plain(ip: &Ip, message: &[u8]) -> bool {
         Some(&ADVERTISEMENT) => (ip.src, 2),
         _ => return false,
     };
-    let (Some(head), Some(options)) = (message.get(..NEIGHBOUR_HEADER), message.get(NEIGHBOUR_HEADER..)) else {
+    let (Some(head), Some(options)) = (message.get(..NEIGHBOUR_HEADER), message.get(NEIGHBOUR_HEADER..))
+    else {
         return false;
     };
     ip.src.prefix64() == ip.dst.prefix64()

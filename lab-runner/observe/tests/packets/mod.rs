@@ -15,16 +15,29 @@ const ROUTER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x01];
 /// A link on which a capture runs.
 pub(crate) struct Wire {
     pub(crate) frames: Vec<Vec<u8>>,
+    /// Seconds that pass before a frame, by its index.
+    pauses: Vec<(usize, u64)>,
     seq: u32,
 }
 
 impl Wire {
     pub(crate) fn new() -> Self {
-        Self { frames: Vec::new(), seq: 1000 }
+        Self { frames: Vec::new(), pauses: Vec::new(), seq: 1000 }
     }
 
     pub(crate) fn raw(&mut self, frame: &[u8]) {
         self.frames.push(frame.to_vec());
+    }
+
+    pub(crate) fn pause(&mut self, seconds: u64) {
+        self.pauses.push((self.frames.len(), seconds));
+    }
+
+    /// Has the last frame come from the phone's link address, whatever its IP header says.
+    pub(crate) fn by_phone(&mut self) {
+        let frame = self.frames.last_mut().unwrap();
+        frame[..6].copy_from_slice(&ROUTER_MAC);
+        frame[6..12].copy_from_slice(&CLIENT_MAC);
     }
 
     fn network(&self, src: IpAddr, dst: IpAddr, hops: u8) -> PacketBuilderStep<IpHeaders> {
@@ -107,9 +120,10 @@ impl Wire {
     pub(crate) fn observe_with(&self, options: Options) -> Observation {
         let mut whole = Observer::new(options.clone());
         let mut again = Observer::new(options);
-        for (number, bytes) in (0..).zip(&self.frames) {
+        for (number, bytes) in self.frames.iter().enumerate() {
+            let paused: u64 = self.pauses.iter().filter(|(at, _)| *at <= number).map(|(_, s)| s).sum();
             let frame = Frame {
-                ts_ns: 1_700_000_000_000_000_000 + number * 1_000_000,
+                ts_ns: 1_700_000_000_000_000_000 + paused * 1_000_000_000 + number as u64 * 1_000_000,
                 data: bytes,
                 orig_len: bytes.len() as u32,
                 link_type: 1,

@@ -1,0 +1,101 @@
+//! How a flow begins: who opened it, and what its client knew of the server by then.
+//!
+//! Believes no port that a sender is free to choose, but for connections whose opening was not seen.
+
+use crate::flow::{Evidence, Flow, Stage, UNKNOWN};
+use crate::names::Names;
+use crate::packet::Packet;
+use crate::protocol::dns;
+use crate::record::L4;
+use crate::tcp::{ACK, SYN, Tcp};
+use crate::transport::Transport;
+use crate::udp::{DNS_PORT, Udp};
+
+/// A resolver that answers later than this after the capture's first frame was asked in sight of it; stub resolvers give
+/// up after 5 s for each try.
+const OLD_QUESTION_NS: u64 = 10 * 1_000_000_000;
+
+/// Begins a flow with its first packet, which goes from the key's smaller end where `forward`; `before` is the rested
+/// flow that it goes on from, and `begun_ns` the time of the capture's first frame.
+pub(crate) fn begin(
+    packet: &Packet<'_>,
+    forward: bool,
+    before: Option<&mut Flow>,
+    begun_ns: u64,
+    names: &mut Names,
+) -> Flow {
+    let Packet { wire, ends, .. } = packet;
+    let (by_client, opening_seen) = match &before {
+        Some(before) => (before.client_is_low == forward, before.opening_seen),
+        None => opener(packet, begun_ns),
+    };
+    let (client, server) = if by_client { (ends.src, ends.dst) } else { (ends.dst, ends.src) };
+    // Link addresses belong to the tunnel's ends, not to those inside of it.
+    let (src_mac, dst_mac) = if ends.tunnel == 0 { (wire.link.src, wire.link.dst) } else { (None, None) };
+    let (client_mac, server_mac) = if by_client { (src_mac, dst_mac) } else { (dst_mac, src_mac) };
+    names.sent_from(src_mac, ends.src.0);
+    let known = names.known(client.0, client_mac, server.0);
+    let mut flow = Flow {
+        client,
+        server,
+        first_ns: wire.frame.ts_ns,
+        last_ns: wire.frame.ts_ns,
+        packets: [0; 2],
+        bytes: [0; 2],
+        frames: [wire.number; 2],
+        client_is_low: forward == by_client,
+        opening_seen,
+        answered: false,
+        link_control: true,
+        fin: [false; 2],
+        reset: false,
+        lossy: false,
+        ech: false,
+        guessed: false,
+        payload_seen: false,
+        unread: false,
+        forged: false,
+        longest: [0; 2],
+        isn: match packet.transport {
+            Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => Some(seq),
+            _ => None,
+        },
+        l4: L4::from_ip_protocol(ends.protocol),
+        vlan: wire.link.vlan,
+        tunnel: ends.tunnel,
+        interface: wire.frame.interface,
+        app: UNKNOWN,
+        client_mac,
+        server_mac,
+        stage: match packet.transport {
+            Transport::Tcp { .. } => Stage::Tcp(Box::<Tcp>::default()),
+            Transport::Udp => Stage::Udp(Udp::Probing(0)),
+            Transport::Fragment { .. } | Transport::Other => Stage::Done,
+        },
+        evidence: Evidence { known, ..Evidence::default() },
+    };
+    if let Some(before) = before {
+        flow.continues(before);
+    }
+    flow
+}
+
+/// Whether the first packet is the client's, and whether it is the one that opened the flow.
+fn opener(packet: &Packet<'_>, begun_ns: u64) -> (bool, bool) {
+    let (src_port, dst_port) = (packet.ends.src.1, packet.ends.dst.1);
+    match packet.transport {
+        Transport::Tcp { flags, .. } if flags & SYN != 0 => (flags & ACK == 0, true),
+        // The opening was not seen: a well-known port is the server's, as a rule.
+        Transport::Tcp { .. } => (!(src_port < 1024 && dst_port > src_port), false),
+        Transport::Udp if src_port == DNS_PORT && is_old_answer(packet, begun_ns) => (false, false),
+        _ => (true, true),
+    }
+}
+
+/// An answer whose question can't be in the capture.
+fn is_old_answer(packet: &Packet<'_>, begun_ns: u64) -> bool {
+    let age_ns = packet.wire.frame.ts_ns.saturating_sub(begun_ns);
+    let payload = packet.data.get(packet.ip.offset + 8..).unwrap_or(&[]);
+    age_ns <= OLD_QUESTION_NS
+        && dns::parse(payload).is_some_and(|message| message.response && !message.questions.is_empty())
+}
