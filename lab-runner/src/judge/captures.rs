@@ -22,14 +22,16 @@ const MOST_UPKEEP: u64 = 64;
 const MINUTE_NS: u64 = 60_000_000_000;
 
 /// Oddities of a capture that may hide what the product did or asked for.
-const HIDING: [&str; 7] = [
+const HIDING: [&str; 9] = [
     "client_hello_cut",
     "dns_answer_from_client",
     "dns_cut",
     "dns_malformed",
+    "fragment_orphaned",
     "ip_malformed",
     "source_routed",
     "transport_malformed",
+    "tunnel_too_deep",
 ];
 /// Those of them that may hide a look-up's answer.
 const HIDING_LOOK_UPS: [&str; 2] = ["dns_cut", "dns_malformed"];
