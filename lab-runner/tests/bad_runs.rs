@@ -1,4 +1,5 @@
 //! `lab run` on bad input, through the front door: exit 2, words that help, and nothing written.
+#![cfg(feature = "hardware")]
 #![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
 
 use std::collections::BTreeSet;
