@@ -148,6 +148,9 @@ fn what(flow: &FlowRecord) -> String {
     if !flow.answered && !flow.link_control {
         words.push_str(", no answer");
     }
+    if flow.unread {
+        words.push_str(", not all of it can be read");
+    }
     words
 }
 
