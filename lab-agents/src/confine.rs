@@ -8,6 +8,7 @@ use std::io;
 use nix::libc;
 
 /// May change the network namespaces that its user namespace owns: linux/capability.h, capabilities(7).
+#[cfg(feature = "network")]
 pub(crate) const NET_ADMIN: u32 = 12;
 /// Version 3 of capset(2)'s structures, with 64 capabilities in two words: linux/capability.h.
 const VERSION_3: u32 = 0x2008_0522;

@@ -357,11 +357,10 @@ fn forker(args: &[&str]) -> ExitCode {
     command.arg("sleeper").args(args);
     // SAFETY: a plain system call between fork and exec.
     unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
-    command.spawn().unwrap();
+    let mut child = command.spawn().unwrap();
     println!("forked");
-    loop {
-        std::thread::park();
-    }
+    child.wait().unwrap();
+    ExitCode::SUCCESS
 }
 
 fn stopped_with_its_children() {
