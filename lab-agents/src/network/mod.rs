@@ -5,6 +5,7 @@
 pub mod holder;
 mod offload;
 mod packet;
+mod program;
 mod rtnetlink;
 mod talk;
 mod topology;
