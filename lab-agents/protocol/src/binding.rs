@@ -73,7 +73,8 @@ pub struct Network {
     /// Addresses behind it, on which the services answer.
     #[serde(default)]
     pub service_addresses: Vec<IpAddr>,
-    /// What answers there; it prints the line `ready` on stdout once it does. Its end is a bench fault.
+    /// What answers there; it prints the line `ready` on stdout once it does, or `ready alive` where it also answers
+    /// `alive?` on stdin with `alive`. Its end is a bench fault, and so is its silence.
     #[serde(default)]
     pub program: Option<Program>,
 }

@@ -203,7 +203,8 @@ pub struct ServicesEnd {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub services: Vec<std::net::IpAddr>,
-    /// The program that answers there: it prints a line once it does. Without one nothing answers.
+    /// The program that answers there. It prints the line `ready` once it does, or `ready alive` where it also
+    /// answers `alive?` on standard input with `alive`. Without one nothing answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Program>,
 }
