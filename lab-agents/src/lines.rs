@@ -8,9 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lab_protocol::{Fault, Reply};
 use regex::Regex;
 
-use crate::Cancel;
+use crate::{Call, Cancel};
 
 /// Longest line, in bytes; a longer one is cut into several.
 pub const MAX_LINE: usize = 4096;
@@ -191,6 +192,37 @@ impl LineBuffer {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+
+    /// Answers [`lab_protocol::Action::ExpectLine`] for the one whose lines these are. `ended` makes the fault for
+    /// lines that stopped coming.
+    ///
+    /// # Errors
+    /// The fault that the expectation ends with.
+    pub fn answer(
+        &self,
+        call: &Call<'_>,
+        whose: &str,
+        pattern: &str,
+        within_ms: u64,
+        ended: impl FnOnce(&str) -> Fault,
+    ) -> Result<Reply, Fault> {
+        let regex = Regex::new(pattern)
+            .map_err(|error| Fault::product("pattern-invalid", format!("{pattern:?}: {error}")))?;
+        let until = Instant::now() + call.left(Duration::from_millis(within_ms));
+        self.expect(&regex, until, call.cancel)
+            .map(|found| Reply::Matched { text: found.line.text, groups: found.groups })
+            .map_err(|missed| match missed {
+                Missed::Time { last } => {
+                    let last = last.map_or_else(|| "nothing".to_owned(), |last| format!("last {last:?}"));
+                    let text = format!(
+                        "the {whose} printed no line that matches {pattern:?} in {within_ms} ms; it printed {last}"
+                    );
+                    Fault::product("line-missing", text)
+                }
+                Missed::Closed(how) => ended(&how),
+                Missed::Cancelled => Fault::doubt("cancelled", "given up"),
+            })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

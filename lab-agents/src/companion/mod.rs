@@ -21,14 +21,13 @@ use nix::{
     },
     unistd::Pid,
 };
-use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     Agent, Call, Outlet,
     carrier::{describe, die_with_parent},
     confine,
-    lines::{LineBuffer, LineSplitter, Missed},
+    lines::{LineBuffer, LineSplitter},
     namespaces::Namespaces,
 };
 
@@ -190,26 +189,11 @@ impl CompanionAgent {
     }
 
     fn expect(&mut self, call: &Call<'_>, pattern: &str, within_ms: u64) -> Result<Reply, Fault> {
-        let regex = Regex::new(pattern)
-            .map_err(|error| Fault::product("pattern-invalid", format!("{pattern:?}: {error}")))?;
-        let until = Instant::now() + call.left(Duration::from_millis(within_ms));
-        match self.lines.expect(&regex, until, call.cancel) {
-            Ok(found) => Ok(Reply::Matched { text: found.line.text, groups: found.groups }),
-            Err(Missed::Time { last }) => {
-                let last = last.map_or_else(|| "nothing".to_owned(), |last| format!("last {last:?}"));
-                Err(Fault::product(
-                    "line-missing",
-                    format!(
-                        "the companion printed no line that matches {pattern:?} in {within_ms} ms; it printed {last}"
-                    ),
-                ))
-            }
-            Err(Missed::Closed(how)) => Err(Fault::doubt(
-                "app-ended",
-                format!("the companion ended ({how}) before it printed a line that matches {pattern:?}"),
-            )),
-            Err(Missed::Cancelled) => Err(Fault::doubt("cancelled", "given up")),
-        }
+        self.lines.answer(call, "companion", pattern, within_ms, |how| {
+            let text =
+                format!("the companion ended ({how}) before it printed a line that matches {pattern:?}");
+            Fault::doubt("app-ended", text)
+        })
     }
 }
 

@@ -9,11 +9,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lab_protocol::{Action, Event, Fault, Reply, binding};
-use regex::Regex;
 use serde_json::Value;
 use serialport::{ClearBuffer, SerialPort};
 
-use crate::lines::{Line, LineBuffer, LineSplitter, Missed};
+use crate::lines::{Line, LineBuffer, LineSplitter};
 use crate::{Agent, Call, Outlet};
 
 /// How long a read waits before it looks whether the agent ends; also the time a write may take.
@@ -98,23 +97,7 @@ impl ConsoleAgent {
     }
 
     fn expect(&mut self, call: &Call<'_>, pattern: &str, within_ms: u64) -> Result<Reply, Fault> {
-        let regex = Regex::new(pattern)
-            .map_err(|error| Fault::product("pattern-invalid", format!("{pattern:?}: {error}")))?;
-        let until = Instant::now() + call.left(Duration::from_millis(within_ms));
-        match self.lines.expect(&regex, until, call.cancel) {
-            Ok(found) => Ok(Reply::Matched { text: found.line.text, groups: found.groups }),
-            Err(Missed::Time { last }) => {
-                let last = last.map_or_else(|| "nothing".to_owned(), |last| format!("last {last:?}"));
-                Err(Fault::product(
-                    "line-missing",
-                    format!(
-                        "the console printed no line that matches {pattern:?} in {within_ms} ms; it printed {last}"
-                    ),
-                ))
-            }
-            Err(Missed::Closed(how)) => Err(gone(&self.binding.port, &how)),
-            Err(Missed::Cancelled) => Err(Fault::doubt("cancelled", "given up")),
-        }
+        self.lines.answer(call, "console", pattern, within_ms, |how| gone(&self.binding.port, &how))
     }
 
     fn send(&mut self, text: &str) -> Result<Reply, Fault> {
