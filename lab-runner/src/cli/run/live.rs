@@ -106,13 +106,12 @@ fn place_of_recording(args: &RunArgs, inputs: &Inputs) -> Result<Option<PathBuf>
     if args.repeat.is_some_and(|repeat| repeat < inputs.plan.repeat) {
         let text =
             format!("the plan asks for {} repeats, so fewer make no recording of it", inputs.plan.repeat);
-        return Err(complain(&text, Some("leave --repeat out")));
+        complain(&text, Some("leave --repeat out"));
+        return Err(());
     }
     let Some(folder) = named.clone().or_else(|| default_fixture(&args.plan)) else {
-        return Err(complain(
-            &"there is no folder `fixtures` above the plan",
-            Some("name one with --record DIR"),
-        ));
+        complain(&"there is no folder `fixtures` above the plan", Some("name one with --record DIR"));
+        return Err(());
     };
     may_hold_recording(&folder).map_err(|error| complain(&error, None))?;
     Ok(Some(folder))
