@@ -102,7 +102,11 @@ impl Work {
     }
 }
 
-/// Tells how far the work is, at most once for each twentieth of it.
+/// How often progress is told within a stage. More often, telling it slows the work that it tells of: an emulator and a
+/// network probe want the processor too.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// Tells how far the work is: when a stage begins, and now and then while it lasts.
 #[derive(Clone)]
 struct Progress {
     outlet: Outlet,
@@ -115,7 +119,7 @@ struct Stage {
     what: &'static str,
     done: u64,
     total: u64,
-    told: u64,
+    told: Option<Instant>,
     /// Sizes of stages that will come.
     announced: Vec<(&'static str, u64)>,
 }
@@ -128,7 +132,13 @@ impl Progress {
     /// A stage begins; `total` bytes, 0 where unknown.
     fn begin(&self, what: &'static str, total: u64) {
         let mut stage = self.lock();
-        *stage = Stage { what, total, announced: std::mem::take(&mut stage.announced), ..Stage::default() };
+        *stage = Stage {
+            what,
+            total,
+            told: Some(Instant::now()),
+            announced: std::mem::take(&mut stage.announced),
+            ..Stage::default()
+        };
         drop(stage);
         self.tell(what, 0, total);
     }
@@ -148,9 +158,8 @@ impl Progress {
     fn advance(&self, bytes: u64) {
         let mut stage = self.lock();
         stage.done += bytes;
-        let step = (stage.total / 20).max(1);
-        if stage.done - stage.told >= step || stage.done == stage.total {
-            stage.told = stage.done;
+        if stage.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            stage.told = Some(Instant::now());
             let (what, done, total) = (stage.what, stage.done, stage.total);
             drop(stage);
             self.tell(what, done, total);

@@ -14,7 +14,7 @@ const VARIABLE: &str = "LAB_LOG";
 static RUN_LOG: OnceLock<File> = OnceLock::new();
 
 /// What goes into the run's log, whatever is asked for on stderr.
-const TO_RUN: &str = "warn,lab_runner=debug,lab_agents=debug,lab_virtual_bench=debug,probe_rs=info";
+const TO_RUN: &str = "warn,lab_runner=debug,lab_agents=debug,lab_virtual_bench=debug,probe_rs=warn";
 
 /// Sets logging up for a command that a person gave. `verbose` counts the `-v`s.
 pub fn init(verbose: u8) {
