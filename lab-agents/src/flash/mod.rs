@@ -106,7 +106,7 @@ impl Work {
 /// network probe want the processor too.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
-/// Tells how far the work is: when a stage begins, and now and then while it lasts.
+/// Tells how far the work is: when a stage begins, now and then while it lasts, and when all of it is done.
 #[derive(Clone)]
 struct Progress {
     outlet: Outlet,
@@ -158,7 +158,7 @@ impl Progress {
     fn advance(&self, bytes: u64) {
         let mut stage = self.lock();
         stage.done += bytes;
-        if stage.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+        if stage.done == stage.total || stage.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             stage.told = Some(Instant::now());
             let (what, done, total) = (stage.what, stage.done, stage.total);
             drop(stage);
