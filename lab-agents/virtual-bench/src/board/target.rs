@@ -70,6 +70,8 @@ pub(super) struct Target {
     was_reset: bool,
     bp_enabled: bool,
     comparators: [u32; COMPARATORS],
+    /// The core was halted while it slept. The emulator then has it sleep on, wherever its program counter is put.
+    asleep: bool,
     /// Breakpoints that the running core has now.
     planted: Vec<u32>,
     /// The flash as it was at the last reset: an emulator whose core locks up ends and takes its flash along.
@@ -94,6 +96,7 @@ impl Target {
             was_reset: false,
             bp_enabled: false,
             comparators: [0; COMPARATORS],
+            asleep: false,
             planted: Vec::new(),
             kept_flash: vec![0xFF; FLASH_SIZE as usize],
             flash_may_differ: false,
@@ -115,6 +118,7 @@ impl Target {
         }
         self.uart.chip_reset();
         self.machine.monitor.reset()?;
+        self.asleep = false;
         self.was_reset = true;
         self.bp_enabled = false;
         self.dfsr = 0;
@@ -248,6 +252,7 @@ impl Target {
                 self.uart.set_running(false);
                 self.uart.connect(stream)?;
                 self.planted.clear();
+                self.asleep = false;
                 self.status = Status::LockedUp;
                 action(self)
             }
@@ -268,7 +273,12 @@ impl Target {
         let debugged = control & C_DEBUGEN != 0;
         self.control = control;
         match (debugged && control & C_HALT != 0, self.status) {
-            (true, Status::Running) => self.machine.core.halt().and_then(|()| self.stopped(DFSR_HALTED)),
+            (true, Status::Running) => {
+                self.machine.core.halt()?;
+                self.stopped(DFSR_HALTED)?;
+                self.asleep = self.fell_asleep()?;
+                Ok(())
+            }
             (true, Status::LockedUp) => {
                 self.status = Status::Halted;
                 self.dfsr |= DFSR_HALTED;
@@ -285,13 +295,24 @@ impl Target {
 
     /// Executes one instruction.
     fn step(&mut self) -> Result<(), BoardError> {
+        if self.has_no_code()? {
+            self.status = Status::LockedUp;
+            return Ok(());
+        }
         self.dfsr |= DFSR_HALTED;
         self.machine.core.step()?;
+        if !std::mem::take(&mut self.asleep) {
+            return if self.machine.core.stops_within(STEP_DEADLINE)? {
+                Ok(())
+            } else {
+                self.machine.core.halt()
+            };
+        }
         if self.machine.core.stops_within(STEP_PATIENCE)? {
             return Ok(());
         }
-        // A core that was halted while it slept goes on sleeping in the emulator, where the real one wakes. An exception
-        // wakes it; as interrupts are held back during a step, it is never taken.
+        // The real core wakes to be stepped; the emulated one needs an exception. As interrupts are held back during a
+        // step, it is never taken.
         let pending = self.machine.bus.read_word(ICSR)? & PENDSVSET != 0;
         self.machine.bus.write_word(ICSR, PENDSVSET)?;
         let woken = self.machine.core.stops_within(STEP_DEADLINE)?;
@@ -301,9 +322,24 @@ impl Target {
         if woken { Ok(()) } else { self.machine.core.halt() }
     }
 
+    /// Erased flash holds no vector table: the core faults in its first instruction, and again in the fault's handler.
+    fn has_no_code(&mut self) -> Result<bool, BoardError> {
+        Ok(self.machine.core.read_register(15)? >= NO_CODE)
+    }
+
+    /// Whether the core, which was just halted, had executed a WFI or WFE (Armv6-M ARM, A6.7.81 and A6.7.80).
+    fn fell_asleep(&mut self) -> Result<bool, BoardError> {
+        let Some(before) = self.machine.core.read_register(15)?.checked_sub(2) else { return Ok(false) };
+        if !is_plain_memory(before, 2) {
+            return Ok(false);
+        }
+        let mut instruction = [0; 2];
+        self.machine.bus.read(before, &mut instruction)?;
+        Ok(matches!(u16::from_le_bytes(instruction), 0xBF30 | 0xBF20))
+    }
+
     fn resume(&mut self) -> Result<(), BoardError> {
-        // Erased flash holds no vector table: the core faults in its first instruction, and again in the fault's handler.
-        if self.machine.core.read_register(15)? >= NO_CODE {
+        if self.has_no_code()? {
             self.status = Status::LockedUp;
             return Ok(());
         }
