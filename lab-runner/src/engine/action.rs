@@ -29,14 +29,12 @@ pub(super) struct Order {
 /// What a step asks for. One that makes no sense with the values captured before it asks the lab to fail it, so that
 /// this too is in the log and replays.
 pub(super) fn order(step: &Step, variables: &Variables, images: &Images) -> Order {
-    try_order(step, variables, images).unwrap_or_else(|message| {
-        let message = format!("line {} of the plan: {message}", step.at.line);
-        Order {
-            kind: AgentKind::Lab,
-            action: Action::Unfit { message },
-            deadline: DEFAULT_DEADLINE,
-            save: None,
-        }
+    // The message is part of the command, so it says nothing that a comment in the plan could change, such as a line.
+    try_order(step, variables, images).unwrap_or_else(|message| Order {
+        kind: AgentKind::Lab,
+        action: Action::Unfit { message },
+        deadline: DEFAULT_DEADLINE,
+        save: None,
     })
 }
 

@@ -10,8 +10,7 @@ use lab_protocol::{
 use super::EngineError;
 use super::action::{Order, label, ms, order};
 use crate::bench::{Bench, Happening};
-use crate::plan::Images;
-use crate::plan::{Kind, Plan, ScanTarget, Step, StepAction, Variables};
+use crate::plan::{Images, Kind, Plan, ScanTarget, Step, StepAction, Variables};
 use crate::record::Watcher;
 
 /// Making namespaces and starting the services behind the link.

@@ -5,8 +5,7 @@ use lab_protocol::{Body, Entry, Event};
 use super::conclude::{Conclusion, conclude, observe_attempts};
 use crate::bench::{BenchError, RecordedBench};
 use crate::engine::{Attempt, End, EngineError, Options};
-use crate::plan::Images;
-use crate::plan::Inputs;
+use crate::plan::{Images, Inputs};
 use crate::record::{FixtureError, Log, RunDir, RunError};
 
 /// Why a recording can't be replayed.
