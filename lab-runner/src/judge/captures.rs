@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lab_observe::{LinkFrame, Summary};
 use lab_protocol::{Action, Event, Reply};
 
+use super::Grounds;
 use super::integrity::Gaps;
 use super::words::printable;
 use crate::observation::{Attempt, Capture, Heard, Sides};
@@ -48,7 +49,7 @@ pub(super) fn misses_packets(heard: &Heard<'_>, capture: &Capture) -> bool {
 }
 
 /// Looks at every capture of an attempt, and whether one is missing.
-pub(super) fn captures(attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
+pub(super) fn captures(grounds: Grounds, attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
     if attempt.captures.is_empty() {
         gaps.doubt("no-capture", "nothing was captured, so that nothing can be said about endpoints");
         return;
@@ -74,10 +75,14 @@ pub(super) fn captures(attempt: &Attempt, gaps: &mut Gaps<'_, '_>) {
         );
     }
     for capture in &attempt.captures {
-        counters(capture, gaps);
+        if grounds == Grounds::Run {
+            counters(capture, gaps);
+        }
         read_whole(capture, gaps);
         link_frames(&capture.observation.summary, &printable(&capture.vantage), gaps);
-        canaries(capture, gaps);
+        if grounds == Grounds::Run {
+            canaries(capture, gaps);
+        }
     }
 }
 

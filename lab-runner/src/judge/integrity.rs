@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lab_protocol::{Action, AgentKind, Body, Entry, Event, Fault, FaultKind, StepRef};
 
+use super::Grounds;
 use super::captures::captures;
 use super::collect::{Collector, Draft};
 use super::verdict::Outcome;
@@ -26,6 +27,7 @@ pub(super) enum Worth {
 /// Looks at an attempt's log and captures. Findings of an attempt that was replaced are dropped: its replacement
 /// answers for them.
 pub(super) fn check(
+    grounds: Grounds,
     plan: &Plan,
     attempt: &Attempt,
     observed: &AttemptObservation<'_>,
@@ -33,9 +35,11 @@ pub(super) fn check(
     collector: &mut Collector,
 ) -> Worth {
     let mut gaps = Gaps { observed, found: Vec::new() };
-    log(plan, &mut gaps);
+    if grounds == Grounds::Run {
+        log(plan, &mut gaps);
+    }
     if captures_matter {
-        captures(attempt, &mut gaps);
+        captures(grounds, attempt, &mut gaps);
     }
     // The capture itself says more than the agent that waited for the same canary.
     if gaps.found.iter().any(|draft| draft.rule == "no-canary") {

@@ -39,8 +39,22 @@ pub struct JudgeInput<'a> {
     pub repeats: u32,
 }
 
+/// Where attempts come from, and so what has to prove that everything was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grounds {
+    /// A bench's run: its event log, its counters and its canaries.
+    Run,
+    /// Captures that somebody else made: there is no event log, no counter and no canary, only what a file says itself.
+    Captures,
+}
+
 /// Judges a run. The same input gives the same verdict, byte for byte, in whatever order attempts and flows come.
 pub fn judge(input: &JudgeInput<'_>) -> Verdict {
+    judge_on(Grounds::Run, input)
+}
+
+/// Judges on the grounds that there are.
+pub fn judge_on(grounds: Grounds, input: &JudgeInput<'_>) -> Verdict {
     let JudgeInput { plan, manifest, repeats, .. } = *input;
     let mut attempts: Vec<&Attempt> = input.attempts.iter().collect();
     attempts.sort_by_key(|attempt| attempt.number);
@@ -55,7 +69,7 @@ pub fn judge(input: &JudgeInput<'_>) -> Verdict {
     for attempt in &attempts {
         let observed = attribute(attempt);
         let judged = flows.judge(attempt, &observed, &mut collector);
-        let worth = integrity::check(plan, attempt, &observed, captures_matter, &mut collector);
+        let worth = integrity::check(grounds, plan, attempt, &observed, captures_matter, &mut collector);
         whole &= attempt.retried || worth == Worth::Whole;
         summaries.push(AttemptSummary {
             number: attempt.number,
