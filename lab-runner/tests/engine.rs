@@ -124,6 +124,7 @@ fn well(action: &Action) -> Result<Reply, Fault> {
             facts: NetworkFacts {
                 sides: Vec::new(),
                 vantages: vec![Vantage { name: "phone".into(), side: "phone".into() }],
+                ..NetworkFacts::default()
             },
         },
         Action::Canary => Reply::CanarySent { nonce: "00".repeat(16) },

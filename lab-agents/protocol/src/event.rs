@@ -188,6 +188,15 @@ pub struct NetworkFacts {
     pub sides: Vec<Side>,
     /// Where packets are seen.
     pub vantages: Vec<Vantage>,
+    /// IP addresses of the routers that the network gives its hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<String>,
+    /// IP addresses of the resolvers that the network gives its hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<String>,
+    /// The network's own prefixes (`192.0.2.0/24`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
 }
 
 /// One side of the network.

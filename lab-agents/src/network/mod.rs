@@ -196,6 +196,7 @@ impl NetworkAgent {
                 ),
             ],
             vantages: vec![Vantage { name: "phone".to_owned(), side: "phone".to_owned() }],
+            ..NetworkFacts::default()
         }
     }
 }

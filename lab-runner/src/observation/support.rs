@@ -180,6 +180,7 @@ pub(crate) fn facts() -> NetworkFacts {
             ),
         ],
         vantages: vec![Vantage { name: "phone".into(), side: "phone".into() }],
+        ..NetworkFacts::default()
     }
 }
 
