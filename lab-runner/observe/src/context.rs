@@ -1,21 +1,22 @@
 //! What a flow's parsers may use of the whole: names, memory, and a list of oddities.
 
-use std::collections::BTreeMap;
-
 use crate::names::Names;
 use crate::stream::Budget;
+use crate::weird::Oddities;
 
 pub(crate) struct Context<'a> {
     /// The present frame's number.
     pub(crate) frame: u64,
+    /// A packet of the flow's server came from the client's link address.
+    pub(crate) forged: bool,
     pub(crate) names: &'a mut Names,
     pub(crate) budget: &'a mut Budget,
-    pub(crate) weird: &'a mut BTreeMap<&'static str, u64>,
+    pub(crate) oddities: &'a mut Oddities,
 }
 
 impl Context<'_> {
-    /// Counts an oddity.
+    /// Notes an oddity of the capture.
     pub(crate) fn weird(&mut self, word: &'static str) {
-        *self.weird.entry(word).or_default() += 1;
+        self.oddities.note(word, self.frame);
     }
 }

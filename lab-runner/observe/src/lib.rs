@@ -28,12 +28,14 @@ mod tcp;
 mod transport;
 mod tunnel;
 mod udp;
+mod weird;
 mod whole;
 
 pub use capture::{CaptureError, Frame, frames};
-pub use observer::{CANARY_ETHERTYPE, Consulted, Observer, Options};
+pub use observer::{CANARY_ETHERTYPE, Consulted, Ended, Observer, Options};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
+    Weird,
 };
 pub use render::{Style, render_json, render_json_flows, render_json_summary, render_text};
 pub use whole::observe;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::hash::Hasher;
 use crate::ip::Addr;
-use crate::protocol::dns::{Chain, Message};
+use crate::protocol::dns::message::{Chain, Message};
 use crate::record::MacAddr;
 
 /// Names kept for one client and one address.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::Frame;
 use crate::context::Context;
-use crate::flow::{CLIENT, Flow, Key, SERVER, Stage};
+use crate::flow::{CLIENT, Flows, Hot, Key, SERVER, Stage, rest_ns};
 use crate::fragments::Fragments;
 use crate::hash::Hasher;
 use crate::icmp_error::{self, Quoted};
@@ -15,13 +15,13 @@ use crate::ip::{self, Addr, Ip};
 use crate::link::{self, Network, be16};
 use crate::names::Names;
 use crate::packet::{Packet, Wire};
-use crate::protocol::link_control;
-use crate::record::{FORMAT, L4, LinkFrame, Observation, Summary};
+use crate::protocol::{dns, link_control};
+use crate::record::{FORMAT, FlowRecord, L4, LinkFrame, Observation, Summary};
 use crate::stream::Budget;
-use crate::tcp::{self, ACK, FIN, RST, SYN, Segment};
+use crate::tcp::{self, ACK, SYN, Segment};
 use crate::transport::{self, Ends, Transport};
-use crate::udp;
-use crate::{opening, state, tunnel};
+use crate::weird::Oddities;
+use crate::{opening, state, tunnel, udp};
 
 /// The EtherType of the lab's own canary frames: local experimental use (IEEE 802, clause 9.2.4).
 pub const CANARY_ETHERTYPE: u16 = 0x88b5;
@@ -51,19 +51,27 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consulted(pub usize);
 
+/// What is told beside the flows.
+#[derive(Debug)]
+pub struct Ended {
+    /// Totals, and what could not be seen.
+    pub summary: Summary,
+    /// As [`Observation::canaries`].
+    pub canaries: Vec<LinkFrame>,
+}
+
 /// Takes the frames of one capture, in order.
 #[derive(Debug)]
 pub struct Observer {
     options: Options,
-    flows: Vec<Flow>,
-    open: HashMap<Key, u32, Hasher>,
+    flows: Flows,
     /// When the first frame came.
     begun_ns: Option<u64>,
     fragments: Fragments,
     tunnels: HashMap<(Addr, Addr, &'static str, u64), u64, Hasher>,
     names: Names,
     budget: Budget,
-    weird: BTreeMap<&'static str, u64>,
+    oddities: Oddities,
     ether_types: BTreeMap<u16, u64>,
     canaries: Vec<LinkFrame>,
     summary: Summary,
@@ -76,12 +84,11 @@ impl Observer {
             names: Names::new(options.max_answers),
             budget: Budget { left: options.stream_bytes, evicted: 0 },
             options,
-            flows: Vec::new(),
-            open: HashMap::default(),
+            flows: Flows::default(),
             fragments: Fragments::default(),
             begun_ns: None,
             tunnels: HashMap::default(),
-            weird: BTreeMap::new(),
+            oddities: Oddities::default(),
             ether_types: BTreeMap::new(),
             canaries: Vec::new(),
             summary: Summary { format: FORMAT, ..Summary::default() },
@@ -103,7 +110,7 @@ impl Observer {
             Network::Malformed | Network::UnknownLink => {
                 self.unparsed(wire);
                 let word = if link.network == Network::Malformed { "link_malformed" } else { "link_unknown" };
-                self.weird(word);
+                self.weird(word, number);
                 all
             }
         };
@@ -123,29 +130,41 @@ impl Observer {
     }
 
     /// No more frames: says what was seen.
-    pub fn finish(mut self) -> Observation {
-        let mut records = Vec::with_capacity(self.flows.len());
-        for (number, mut flow) in (1..).zip(std::mem::take(&mut self.flows)) {
-            if let Stage::Tcp(tcp) = std::mem::replace(&mut flow.stage, Stage::Done) {
-                let mut context = Context {
-                    frame: flow.frames[1],
-                    names: &mut self.names,
-                    budget: &mut self.budget,
-                    weird: &mut self.weird,
-                };
-                tcp::finish(tcp, &mut flow, &mut context);
+    pub fn finish(self) -> Observation {
+        let mut flows = Vec::with_capacity(self.flows.len());
+        let Ended { summary, canaries } = self.finish_each(|record| flows.push(record));
+        Observation { flows, summary, canaries }
+    }
+
+    /// No more frames: hands out one flow after the other, in the order of their first packets, without keeping any.
+    pub fn finish_each(mut self, mut each: impl FnMut(FlowRecord)) -> Ended {
+        let Flows { hot, cold, .. } = std::mem::take(&mut self.flows);
+        self.summary.flows = hot.len() as u64;
+        for (number, (hot, mut flow)) in (1..).zip(hot.into_iter().zip(cold)) {
+            let stage = std::mem::take(&mut flow.stage);
+            let mut context = Context {
+                frame: hot.last_frame,
+                forged: hot.forged,
+                names: &mut self.names,
+                budget: &mut self.budget,
+                oddities: &mut self.oddities,
+            };
+            match stage {
+                Stage::Tcp(tcp) => tcp::finish(tcp, &mut flow, &mut context),
+                Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
+                Stage::Done => {}
             }
-            let (record, left_out) = state::record(number, flow);
+            let (record, left_out) = state::record(number, &hot, flow);
             self.summary.names_evicted += left_out;
-            records.push(record);
+            each(record);
         }
-        self.summary.flows = records.len() as u64;
         self.summary.names_evicted += self.names.evicted;
         self.summary.streams_evicted = self.budget.evicted;
         self.summary.ether_types =
             self.ether_types.iter().map(|(kind, count)| (format!("0x{kind:04x}"), *count)).collect();
-        self.summary.weird = self.weird.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect();
-        Observation { flows: records, summary: self.summary, canaries: self.canaries }
+        self.summary.weird = self.oddities.counts();
+        self.summary.weird_frames = self.oddities.frames();
+        Ended { summary: self.summary, canaries: self.canaries }
     }
 
     fn unparsed(&mut self, wire: Wire<'_>) {
@@ -200,22 +219,20 @@ impl Observer {
             return looked_to.max(ip.offset + 20);
         };
         if ip.source_routed {
-            self.weird("source_routed");
-            self.flows[index].unread = true;
+            self.odd(index, "source_routed", wire.number);
         }
         let consulted = match transport {
             Transport::Tcp { seq, flags, payload_at } => {
                 let segment = Segment {
                     seq,
-                    flags,
                     payload: data.get(payload_at..).unwrap_or(&[]),
                     wire_len: ip.end.saturating_sub(payload_at),
                 };
-                self.tcp(wire.number, index, side, segment, payload_at, data.len())
+                self.tcp(wire.number, index, side, flags, segment, payload_at, data.len())
             }
             Transport::Udp => self.udp(wire.number, index, side, data, &ip),
             Transport::Fragment { orphan } => {
-                self.fragment(index, orphan);
+                self.fragment(index, orphan, wire.number);
                 self.other(index, data, &ip)
             }
             Transport::Other => self.other(index, data, &ip),
@@ -231,11 +248,10 @@ impl Observer {
             return 0;
         }
         let Some(inner) = tunnel::inner(data, ip, ports) else { return data.len() };
-        self.flows[index].recognised(inner.app);
+        self.flows.cold[index].recognised(inner.app);
         let Some(inner_at) = inner.ip_at else { return data.len() };
         if depth >= tunnel::MAX_DEPTH {
-            self.weird("tunnel_too_deep");
-            self.flows[index].unread = true;
+            self.odd(index, "tunnel_too_deep", packet.wire.number);
             return data.len();
         }
         let tunnel = self.tunnel(*ends, inner.app, index);
@@ -251,16 +267,26 @@ impl Observer {
         *self.tunnels.entry((low, high, app, ends.tunnel)).or_insert(index as u64 + 1)
     }
 
-    fn weird(&mut self, word: &'static str) {
-        *self.weird.entry(word).or_default() += 1;
+    fn weird(&mut self, word: &'static str, number: u64) {
+        self.oddities.note(word, number);
+    }
+
+    /// An oddity of a flow, behind which something may hide.
+    fn odd(&mut self, index: usize, word: &'static str, number: u64) {
+        self.weird(word, number);
+        let flow = &mut self.flows.cold[index];
+        flow.evidence.weird(word, number);
+        flow.unread = true;
     }
 
     /// A header makes no sense; in a tunnel the flow that carries it stays, and has something that was not read.
     fn malformed(&mut self, wire: Wire<'_>, word: &'static str) {
-        self.weird(word);
         match wire.carrier {
-            Some(index) => self.flows[index].unread = true,
-            None => self.unparsed(wire),
+            Some(index) => self.odd(index, word, wire.number),
+            None => {
+                self.weird(word, wire.number);
+                self.unparsed(wire);
+            }
         }
     }
 
@@ -268,8 +294,8 @@ impl Observer {
     fn reported(&mut self, error: &Packet<'_>, quoted: &Quoted) -> bool {
         let Packet { wire, ends, .. } = error;
         let (key, forward) = Key::new(quoted.src, quoted.dst, quoted.protocol, wire.link.vlan, ends.tunnel);
-        let Some(index) = self.open.get(&key) else { return false };
-        let flow = &mut self.flows[*index as usize];
+        let Some(index) = self.flows.find(&key) else { return false };
+        let flow = &mut self.flows.hot[index];
         // An error goes to who sent the packet that it is about.
         if quoted.src.0 != ends.dst.0 || flow.has_rested(wire.frame.ts_ns) {
             return false;
@@ -279,7 +305,7 @@ impl Observer {
         // From an end there must be no more than what it got, for else a channel could hide in errors. Routers may add to
         // it (RFC 4884), and are believed where they write to who opened the flow.
         let sound = if ends.src.0 == quoted.dst.0 {
-            quoted.length <= flow.longest[to]
+            quoted.length <= flow.longest[to] as usize
                 && error.length() <= icmp_error::headers(ends.src.0.v6) + quoted.length
         } else {
             side == SERVER
@@ -296,11 +322,11 @@ impl Observer {
     fn flow(&mut self, packet: &Packet<'_>) -> Option<(usize, usize)> {
         let Packet { wire, ends, transport, .. } = packet;
         let (key, forward) = Key::new(ends.src, ends.dst, ends.protocol, wire.link.vlan, ends.tunnel);
-        let last = self.open.get(&key).map(|index| *index as usize);
-        let has_rested = last.is_some_and(|index| self.flows[index].has_rested(wire.frame.ts_ns));
+        let last = self.flows.find(&key);
+        let has_rested = last.is_some_and(|index| self.flows.hot[index].has_rested(wire.frame.ts_ns));
         let known = last.filter(|index| match *transport {
             Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => {
-                !self.flows[*index].begins_anew(seq, forward)
+                !self.begins_anew(*index, seq, forward)
             }
             _ => !has_rested,
         });
@@ -311,69 +337,90 @@ impl Observer {
                     self.summary.flows_refused += 1;
                     return None;
                 }
-                let index = self.flows.len();
                 // What ICMP says after a rest is no answer to what was said before.
                 let goes_on = has_rested && !matches!(ends.protocol, 1 | 58);
-                let before = last.filter(|_| goes_on).map(|index| &mut self.flows[index]);
-                let begun_ns = self.begun_ns.unwrap_or_default();
-                let flow = opening::begin(packet, forward, before, begun_ns, &mut self.names);
-                self.flows.push(flow);
-                self.open.insert(key, index as u32);
-                index
+                let before = last.filter(|_| goes_on);
+                self.begin(packet, key, forward, before)
             }
         };
-        let flow = &mut self.flows[index];
+        let flow = &mut self.flows.hot[index];
         let side = if flow.client_is_low == forward { CLIENT } else { SERVER };
         flow.count(&wire.frame, wire.number, side);
-        flow.longest[side] = flow.longest[side].max(packet.length());
+        flow.longest[side] = flow.longest[side].max(packet.length() as u32);
         flow.forged |= side == SERVER && flow.is_from_client(wire.link.src);
         Some((index, side))
     }
 
+    fn begin(&mut self, packet: &Packet<'_>, key: Key, forward: bool, before: Option<usize>) -> usize {
+        let begun_ns = self.begun_ns.unwrap_or_default();
+        let client_was_low = before.map(|index| self.flows.hot[index].client_is_low);
+        let before = before.map(|index| &mut self.flows.cold[index]);
+        let (flow, client_is_low) =
+            opening::begin(packet, forward, before.zip(client_was_low), begun_ns, &mut self.names);
+        let mut hot = Hot::new(key, client_is_low, flow.client_mac, rest_ns(flow.l4));
+        hot.wants = flow.stage.wants();
+        self.flows.add(hot, flow)
+    }
+
+    /// A SYN (from the key's smaller end, if `from_low`) begins another connection between the same ends: this one was
+    /// closed, or had data under another sequence number.
+    fn begins_anew(&self, index: usize, seq: u32, from_low: bool) -> bool {
+        let hot = &self.flows.hot[index];
+        let again = || from_low == hot.client_is_low && self.flows.cold[index].isn != Some(seq);
+        hot.is_closed() || (hot.payload_seen && again())
+    }
+
     #[inline]
+    #[expect(clippy::too_many_arguments, reason = "one call, on the path of every packet")]
     fn tcp(
         &mut self,
         number: u64,
         index: usize,
         side: usize,
+        flags: u8,
         segment: Segment<'_>,
         payload_at: usize,
         all: usize,
     ) -> usize {
-        let flow = &mut self.flows[index];
-        flow.link_control = false;
-        flow.fin[side] |= segment.flags & FIN != 0;
-        flow.reset |= segment.flags & RST != 0;
-        flow.answered |= side == SERVER && segment.flags & RST == 0;
-        flow.payload_seen |= segment.wire_len > 0;
-        if segment.flags & SYN != 0
-            && let Stage::Tcp(tcp) = &mut flow.stage
-        {
-            tcp.syn(side, segment.seq);
-        }
-        if segment.wire_len == 0 || !matches!(&flow.stage, Stage::Tcp(tcp) if tcp.wants(side)) {
+        let hot = &mut self.flows.hot[index];
+        hot.tcp(side, flags, segment.wire_len > 0);
+        if hot.wants == [false; 2] {
             return payload_at;
         }
-        let Stage::Tcp(tcp) = std::mem::replace(&mut flow.stage, Stage::Done) else { return payload_at };
+        let flow = &mut self.flows.cold[index];
+        let Stage::Tcp(tcp) = &mut flow.stage else { return payload_at };
+        if flags & SYN != 0 {
+            tcp.syn(side, segment.seq);
+        }
+        if segment.wire_len == 0 || !hot.wants[side] {
+            return payload_at;
+        }
+        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
         let mut context = Context {
             frame: number,
+            forged: hot.forged,
             names: &mut self.names,
             budget: &mut self.budget,
-            weird: &mut self.weird,
+            oddities: &mut self.oddities,
         };
         // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
-        let seq = segment.seq.wrapping_add(u32::from(segment.flags & SYN != 0));
+        let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
         flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
+        hot.wants = flow.stage.wants();
         all
     }
 
     #[inline]
     fn udp(&mut self, number: u64, index: usize, side: usize, data: &[u8], ip: &Ip) -> usize {
-        let flow = &mut self.flows[index];
-        flow.link_control = false;
-        flow.answered |= side == SERVER;
+        let hot = &mut self.flows.hot[index];
+        hot.link_control = false;
+        hot.answered |= side == SERVER;
         let payload_at = ip.offset + 8;
-        let Stage::Udp(stage) = std::mem::replace(&mut flow.stage, Stage::Done) else { return payload_at };
+        if !hot.wants[side] {
+            return payload_at;
+        }
+        let flow = &mut self.flows.cold[index];
+        let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
         let length = be16(data, ip.offset + 4).map_or(0, usize::from);
         // A length of 0 is a jumbogram's, or left to the network card.
         let end = if length < 8 { ip.end } else { (ip.offset + length).min(ip.end) };
@@ -381,33 +428,35 @@ impl Observer {
         let cut = payload.len() < end.saturating_sub(payload_at) || ip.fragment.is_some();
         let mut context = Context {
             frame: number,
+            forged: hot.forged,
             names: &mut self.names,
             budget: &mut self.budget,
-            weird: &mut self.weird,
+            oddities: &mut self.oddities,
         };
         flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
+        hot.wants = flow.stage.wants();
         data.len()
     }
 
     /// A piece of a packet behind its first: no parser puts it together.
-    fn fragment(&mut self, index: usize, orphan: bool) {
-        let flow = &mut self.flows[index];
+    fn fragment(&mut self, index: usize, orphan: bool, number: u64) {
+        let flow = &mut self.flows.cold[index];
         flow.lossy |= !matches!(flow.stage, Stage::Done);
-        flow.unread |= orphan || flow.server.1 == udp::DNS_PORT;
+        flow.unread |= orphan || flow.server.1 == dns::PORT;
         if orphan {
-            self.weird("fragment_orphaned");
+            self.odd(index, "fragment_orphaned", number);
         }
     }
 
     fn other(&mut self, index: usize, data: &[u8], ip: &Ip) -> usize {
-        let flow = &mut self.flows[index];
-        flow.answered |= flow.packets[SERVER] > 0;
+        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        hot.answered |= hot.packets[SERVER] > 0;
         let payload = data.get(ip.offset..).unwrap_or(&[]);
         let looked = link_control::recognise(ip, payload, ip.end.saturating_sub(ip.offset));
         match looked.app {
-            Some(app) if flow.link_control => flow.recognised(app),
+            Some(app) if hot.link_control => flow.recognised(app),
             _ => {
-                flow.link_control = false;
+                hot.link_control = false;
                 flow.app = match flow.l4 {
                     L4::Icmp => "icmp",
                     L4::Icmpv6 => "icmpv6",

@@ -5,28 +5,29 @@
 use crate::flow::{Evidence, Flow, Stage, UNKNOWN};
 use crate::names::Names;
 use crate::packet::Packet;
-use crate::protocol::dns;
+use crate::protocol::dns::{self, message};
 use crate::record::L4;
 use crate::tcp::{ACK, SYN, Tcp};
 use crate::transport::Transport;
-use crate::udp::{DNS_PORT, Udp};
+use crate::udp::Udp;
 
 /// A resolver that answers later than this after the capture's first frame was asked in sight of it; stub resolvers give
 /// up after 5 s for each try.
 const OLD_QUESTION_NS: u64 = 10 * 1_000_000_000;
 
 /// Begins a flow with its first packet, which goes from the key's smaller end where `forward`; `before` is the rested
-/// flow that it goes on from, and `begun_ns` the time of the capture's first frame.
+/// flow that it goes on from, with whether its client was the smaller end, and `begun_ns` the time of the capture's first
+/// frame. Returns the flow, and whether its client is the key's smaller end.
 pub(crate) fn begin(
     packet: &Packet<'_>,
     forward: bool,
-    before: Option<&mut Flow>,
+    before: Option<(&mut Flow, bool)>,
     begun_ns: u64,
     names: &mut Names,
-) -> Flow {
+) -> (Flow, bool) {
     let Packet { wire, ends, .. } = packet;
     let (by_client, opening_seen) = match &before {
-        Some(before) => (before.client_is_low == forward, before.opening_seen),
+        Some((before, client_was_low)) => (*client_was_low == forward, before.opening_seen),
         None => opener(packet, begun_ns),
     };
     let (client, server) = if by_client { (ends.src, ends.dst) } else { (ends.dst, ends.src) };
@@ -39,23 +40,12 @@ pub(crate) fn begin(
         client,
         server,
         first_ns: wire.frame.ts_ns,
-        last_ns: wire.frame.ts_ns,
-        packets: [0; 2],
-        bytes: [0; 2],
-        frames: [wire.number; 2],
-        client_is_low: forward == by_client,
+        first_frame: wire.number,
         opening_seen,
-        answered: false,
-        link_control: true,
-        fin: [false; 2],
-        reset: false,
         lossy: false,
         ech: false,
         guessed: false,
-        payload_seen: false,
         unread: false,
-        forged: false,
-        longest: [0; 2],
         isn: match packet.transport {
             Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => Some(seq),
             _ => None,
@@ -69,15 +59,15 @@ pub(crate) fn begin(
         server_mac,
         stage: match packet.transport {
             Transport::Tcp { .. } => Stage::Tcp(Box::<Tcp>::default()),
-            Transport::Udp => Stage::Udp(Udp::Probing(0)),
+            Transport::Udp => Stage::Udp(Udp::Fresh),
             Transport::Fragment { .. } | Transport::Other => Stage::Done,
         },
         evidence: Evidence { known, ..Evidence::default() },
     };
-    if let Some(before) = before {
+    if let Some((before, _)) = before {
         flow.continues(before);
     }
-    flow
+    (flow, forward == by_client)
 }
 
 /// Whether the first packet is the client's, and whether it is the one that opened the flow.
@@ -87,7 +77,7 @@ fn opener(packet: &Packet<'_>, begun_ns: u64) -> (bool, bool) {
         Transport::Tcp { flags, .. } if flags & SYN != 0 => (flags & ACK == 0, true),
         // The opening was not seen: a well-known port is the server's, as a rule.
         Transport::Tcp { .. } => (!(src_port < 1024 && dst_port > src_port), false),
-        Transport::Udp if src_port == DNS_PORT && is_old_answer(packet, begun_ns) => (false, false),
+        Transport::Udp if src_port == dns::PORT && is_old_answer(packet, begun_ns) => (false, false),
         _ => (true, true),
     }
 }
@@ -97,5 +87,5 @@ fn is_old_answer(packet: &Packet<'_>, begun_ns: u64) -> bool {
     let age_ns = packet.wire.frame.ts_ns.saturating_sub(begun_ns);
     let payload = packet.data.get(packet.ip.offset + 8..).unwrap_or(&[]);
     age_ns <= OLD_QUESTION_NS
-        && dns::parse(payload).is_some_and(|message| message.response && !message.questions.is_empty())
+        && message::parse(payload).is_some_and(|message| message.response && !message.questions.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::flow::Flow;
+use crate::flow::{Flow, Hot};
 use crate::names::Answer;
 use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
 
@@ -20,9 +20,10 @@ struct Decision {
 }
 
 /// A flow's record, and how many names did not fit into it.
-pub(crate) fn record(number: u64, flow: Flow) -> (FlowRecord, u64) {
-    let verdict = decide(&flow);
+pub(crate) fn record(number: u64, hot: &Hot, flow: Flow) -> (FlowRecord, u64) {
+    let verdict = decide(hot, &flow);
     let (shown, left_out) = shown(&flow);
+    let weird = flow.evidence.weird_words();
     let mut names = flow.evidence.names;
     names.extend(shown);
     names.sort_by_key(|name| name.frame);
@@ -34,9 +35,9 @@ pub(crate) fn record(number: u64, flow: Flow) -> (FlowRecord, u64) {
         server: (flow.server.0.ip(), flow.server.1).into(),
         vlan: flow.vlan,
         first_ns: flow.first_ns,
-        last_ns: flow.last_ns,
-        packets: flow.packets,
-        bytes: flow.bytes,
+        last_ns: hot.last_ns,
+        packets: hot.packets,
+        bytes: hot.bytes,
         app: flow.app.to_owned(),
         names,
         state: verdict.state,
@@ -44,17 +45,21 @@ pub(crate) fn record(number: u64, flow: Flow) -> (FlowRecord, u64) {
         corroborated: verdict.corroborated,
         alpn: flow.evidence.alpn,
         ech: flow.ech,
-        frames: flow.frames,
+        frames: [flow.first_frame, hot.last_frame],
         client_mac: flow.client_mac,
         server_mac: flow.server_mac,
-        answered: flow.answered,
+        answered: hot.answered,
         opening_seen: flow.opening_seen,
-        link_control: flow.link_control,
+        link_control: hot.link_control,
         disagreement: verdict.disagreement,
         guessed: flow.guessed,
         interface: flow.interface,
         tunnel: (flow.tunnel != 0).then_some(flow.tunnel),
         unread: flow.unread,
+        version: flow.evidence.version.map(Into::into),
+        ja4: flow.evidence.ja4,
+        carries: flow.evidence.carries.iter().map(|&what| what.to_owned()).collect(),
+        weird,
     };
     (record, flow.evidence.dropped + left_out)
 }
@@ -81,12 +86,13 @@ fn shown(flow: &Flow) -> (Vec<Name>, u64) {
             chains += 1;
             chain_bytes += length;
         }
-        names.push(Name { kind: NameKind::Dns, name: answer.name.to_string(), frame: answer.frame, chain });
+        let name = Name::new(NameKind::Dns, &*answer.name, answer.frame);
+        names.push(Name { chain, ..name });
     }
     (names, left_out)
 }
 
-fn decide(flow: &Flow) -> Decision {
+fn decide(hot: &Hot, flow: &Flow) -> Decision {
     let known = &flow.evidence.known;
     let dns = &known.answers;
     let server = flow.server.0.ip();
@@ -111,7 +117,7 @@ fn decide(flow: &Flow) -> Decision {
     } else if distinct.len() > 1 {
         (State::Ambiguous, Some(Reason::SeveralNames), false)
     } else {
-        (State::Unresolved, Some(why(flow)), false)
+        (State::Unresolved, Some(why(hot, flow)), false)
     };
     Decision { state, reason, corroborated, disagreement }
 }
@@ -138,9 +144,9 @@ fn disagreement(asserted: &[&Name], looked_up: bool, vouched: impl Fn(&Name) -> 
 }
 
 /// Why nothing names the server: the first that applies.
-fn why(flow: &Flow) -> Reason {
+fn why(hot: &Hot, flow: &Flow) -> Reason {
     let known = &flow.evidence.known;
-    if flow.link_control || flow.server.0.is_local() || is_broadcast(flow) {
+    if hot.link_control || flow.server.0.is_local() || is_broadcast(flow) {
         Reason::Local
     } else if matches!(flow.app, "dns" | "mdns" | "llmnr") {
         Reason::Resolver

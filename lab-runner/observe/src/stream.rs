@@ -3,6 +3,8 @@
 //! Segments in order are handed on as they are; only what a parser did not yet take, and what came too early, is copied.
 //! What exceeds the bound is given up and said to be: this never grows with what a peer sends.
 
+use crate::protocol::interface::Shown;
+
 /// Bytes held for one direction at most.
 pub(crate) const MAX_HELD: usize = 64 * 1024;
 /// Segments held that came too early.
@@ -16,22 +18,13 @@ pub(crate) struct Budget {
     pub(crate) evicted: u64,
 }
 
-/// What a parser says about the bytes that it was shown.
+/// What came of bytes that were shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// It is done with so many of them; the rest is shown again with more behind it.
+pub(crate) enum Fed {
+    /// So many of them are done with; the rest is shown again with more behind it.
     Took(usize),
-    /// It needs no more of this stream.
+    /// No more of this stream is needed.
     Done,
-}
-
-/// What else a parser should know about the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shown {
-    /// Bytes before these are missing: they may begin anywhere in a message.
-    pub(crate) after_gap: bool,
-    /// Nothing that follows on from these bytes will come.
-    pub(crate) last: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +33,8 @@ pub(crate) struct Stream {
     started: bool,
     dead: bool,
     after_gap: bool,
+    /// Not all bytes before were put in order.
+    resumed: bool,
     /// Some bytes of this direction were never seen.
     pub(crate) lossy: bool,
     held: Vec<u8>,
@@ -67,7 +62,7 @@ impl Stream {
         payload: &[u8],
         wire_len: usize,
         budget: &mut Budget,
-        parse: &mut impl FnMut(&[u8], Shown) -> Step,
+        parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
     ) -> bool {
         if self.dead {
             return false;
@@ -94,9 +89,9 @@ impl Stream {
     }
 
     /// Shows the parser what is left; for the end of a flow.
-    pub(crate) fn finish(&mut self, budget: &mut Budget, parse: &mut impl FnMut(&[u8], Shown) -> Step) {
+    pub(crate) fn finish(&mut self, budget: &mut Budget, parse: &mut dyn FnMut(&[u8], Shown) -> Fed) {
         let shown = Shown { after_gap: self.after_gap, last: true };
-        if !self.held.is_empty() && parse(&self.held, shown) == Step::Done {
+        if !self.held.is_empty() && parse(&self.held, shown) == Fed::Done {
             return;
         }
         while !self.early.is_empty() {
@@ -104,6 +99,20 @@ impl Stream {
                 return;
             }
         }
+    }
+
+    /// Gives the memory back; what comes when bytes are wanted again is taken from where it then begins.
+    pub(crate) fn pause(&mut self, budget: &mut Budget) {
+        if self.dead {
+            return;
+        }
+        self.release(budget);
+        (self.dead, self.started, self.after_gap, self.resumed) = (false, false, false, true);
+    }
+
+    /// Whether the bytes that are shown next are this side's first.
+    pub(crate) fn is_from_start(&self) -> bool {
+        !self.after_gap && !self.resumed
     }
 
     /// Gives the memory back.
@@ -148,14 +157,14 @@ impl Stream {
     }
 
     /// Takes the bytes before the first early segment for lost, and goes on with it; true once the parser is done.
-    fn skip_gap(&mut self, budget: &mut Budget, parse: &mut impl FnMut(&[u8], Shown) -> Step) -> bool {
+    fn skip_gap(&mut self, budget: &mut Budget, parse: &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool {
         let next = self.next;
         let Some(seq) = self.early.iter().map(|(seq, _)| *seq).min_by_key(|seq| seq.wrapping_sub(next))
         else {
             return false;
         };
         if !self.held.is_empty()
-            && parse(&self.held, Shown { after_gap: self.after_gap, last: true }) == Step::Done
+            && parse(&self.held, Shown { after_gap: self.after_gap, last: true }) == Fed::Done
         {
             return true;
         }
@@ -169,7 +178,7 @@ impl Stream {
         payload: &[u8],
         wire_len: usize,
         budget: &mut Budget,
-        parse: &mut impl FnMut(&[u8], Shown) -> Step,
+        parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
     ) -> bool {
         let behind = self.next.wrapping_sub(seq) as usize;
         if behind >= wire_len {
@@ -186,7 +195,7 @@ impl Stream {
         self.drain_early(budget, parse)
     }
 
-    fn drain_early(&mut self, budget: &mut Budget, parse: &mut impl FnMut(&[u8], Shown) -> Step) -> bool {
+    fn drain_early(&mut self, budget: &mut Budget, parse: &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool {
         while let Some(index) = self.early.iter().position(|(seq, _)| seq.wrapping_sub(self.next) as i32 <= 0)
         {
             let (seq, bytes) = self.early.swap_remove(index);
@@ -209,7 +218,7 @@ impl Stream {
         bytes: &[u8],
         last: bool,
         budget: &mut Budget,
-        parse: &mut impl FnMut(&[u8], Shown) -> Step,
+        parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
     ) -> bool {
         if bytes.is_empty() || self.dead {
             return false;
@@ -218,8 +227,8 @@ impl Stream {
         let shown = Shown { after_gap: self.after_gap, last };
         if self.held.is_empty() {
             match parse(bytes, shown) {
-                Step::Done => return true,
-                Step::Took(taken) => self.hold(&bytes[taken.min(bytes.len())..], budget),
+                Fed::Done => return true,
+                Fed::Took(taken) => self.hold(&bytes[taken.min(bytes.len())..], budget),
             }
         } else {
             self.hold(bytes, budget);
@@ -227,8 +236,8 @@ impl Stream {
                 return false;
             }
             match parse(&self.held, shown) {
-                Step::Done => return true,
-                Step::Took(taken) => {
+                Fed::Done => return true,
+                Fed::Took(taken) => {
                     let taken = taken.min(self.held.len());
                     self.held.drain(..taken);
                     budget.left += taken;

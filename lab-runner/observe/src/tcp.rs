@@ -1,28 +1,21 @@
-//! TCP flows: what the first bytes of either side tell, and what stays open behind them.
+//! TCP flows: both sides' bytes in order, shown to whichever protocol knows them for its own.
 
 use crate::context::Context;
-use crate::escape;
-use crate::flow::{CLIENT, Flow, SERVER, Stage, UNKNOWN};
-use crate::protocol::http::{Fact, Requests};
-use crate::protocol::tls::Found;
-use crate::protocol::{Probe, http, tls};
-use crate::record::NameKind;
-use crate::stream::{Shown, Step, Stream};
-use crate::udp::{self, Asked, DNS_PORT, Read};
+use crate::flow::{CLIENT, Flow, SERVER, Stage};
+use crate::protocol::facts::Facts;
+use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step};
+use crate::protocol::registry::STREAMS;
+use crate::stream::{Budget, Fed, Stream};
 
 /// Segments of a client that tell nothing before its flow is called unknown; a STARTTLS comes well before.
-const MAX_TRIES: u8 = 32;
-/// Segments of a server, where the connection is older than the capture.
+const MAX_CLIENT_TRIES: u8 = 32;
+/// Segments of a server; one where its first bytes were seen, for none behind them tells better.
 const MAX_SERVER_TRIES: u8 = 8;
-/// RFC 7858 §3.1.
-const DOT_PORT: u16 = 853;
-const MAX_HOST: usize = 512;
 
 /// A TCP segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment<'a> {
     pub(crate) seq: u32,
-    pub(crate) flags: u8,
     /// What was captured of the payload.
     pub(crate) payload: &'a [u8],
     /// How long the payload was on the wire.
@@ -38,26 +31,16 @@ pub(crate) const ACK: u8 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Tcp {
     streams: [Stream; 2],
-    speaks: Speaks,
-    tries: u8,
-    /// Something that is no TLS came before.
+    speaks: Option<Box<dyn Dialogue>>,
+    tries: [u8; 2],
+    /// Something was spoken before, or not understood.
     late: bool,
-    /// Segments of the server that were looked at.
-    server_tries: u8,
-    server_done: bool,
-    /// Which sides showed records of TLS without names.
-    records: [bool; 2],
-    /// Bytes of the client that its hello needs, as far as is known.
-    need: usize,
+    /// How often the protocol changed.
+    switches: u8,
 }
 
-#[derive(Debug, Default)]
-enum Speaks {
-    #[default]
-    Unknown,
-    Http(Requests),
-    Dns(Box<Asked>),
-}
+/// More changes of protocol on one connection make no sense: STARTTLS in a CONNECT in a SOCKS are three.
+const MAX_SWITCHES: u8 = 8;
 
 impl Tcp {
     /// Notes where a side's bytes begin.
@@ -67,11 +50,9 @@ impl Tcp {
 
     /// Would bytes of this side be looked at? Where not, no recording needs them.
     pub(crate) fn wants(&self, side: usize) -> bool {
-        match self.speaks {
-            Speaks::Unknown if side == CLIENT => !self.records[CLIENT],
-            Speaks::Unknown => !self.server_done,
-            Speaks::Http(_) => side == CLIENT,
-            Speaks::Dns(_) => true,
+        match &self.speaks {
+            Some(dialogue) => dialogue.wants(side),
+            None => self.tries[side] < [MAX_CLIENT_TRIES, MAX_SERVER_TRIES][side],
         }
     }
 }
@@ -84,27 +65,18 @@ pub(crate) fn advance(
     segment: Segment<'_>,
     context: &mut Context<'_>,
 ) -> Stage {
-    if side == SERVER && !matches!(tcp.speaks, Speaks::Dns(_)) && flow.server.1 != DNS_PORT {
-        server_first(&mut tcp, flow, segment.payload);
-        return if tcp.records[CLIENT] && tcp.server_done { Stage::Done } else { Stage::Tcp(tcp) };
-    }
-    let Tcp { streams, speaks, tries, late, records, need, .. } = &mut *tcp;
-    let stream = &mut streams[side];
-    let mut reader = Reader { flow, speaks, tries, late, records, need, side };
-    // The budget is lent to the stream while the parser uses the rest.
-    let mut budget = std::mem::replace(context.budget, crate::stream::Budget { left: 0, evicted: 0 });
-    let done =
-        stream.push(segment.seq, segment.payload, segment.wire_len, &mut budget, &mut |bytes, shown| {
-            reader.read(bytes, shown, context)
-        });
-    let gave_up = stream.is_dead();
-    *context.budget = budget;
-    flow.lossy |= tcp.streams[side].lossy;
-    if done || gave_up {
+    let Segment { seq, payload, wire_len } = segment;
+    let done = with(&mut tcp, side, flow, context, |stream, budget, show| {
+        stream.push(seq, payload, wire_len, budget, show)
+    });
+    if done || tcp.streams[side].is_dead() || !(tcp.wants(CLIENT) || tcp.wants(SERVER)) {
         release(&mut tcp, context);
-        // Whether a record is one is the server's to confirm.
-        let waits = tcp.records[CLIENT] && !tcp.server_done && flow.guessed;
-        return if waits { Stage::Tcp(tcp) } else { Stage::Done };
+        return Stage::Done;
+    }
+    for side in [CLIENT, SERVER] {
+        if !tcp.wants(side) {
+            tcp.streams[side].pause(context.budget);
+        }
     }
     Stage::Tcp(tcp)
 }
@@ -112,12 +84,10 @@ pub(crate) fn advance(
 /// Takes what is left when the flow or the capture ends.
 pub(crate) fn finish(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) {
     for side in [CLIENT, SERVER] {
-        let Tcp { streams, speaks, tries, late, records, need, .. } = &mut *tcp;
-        let mut reader = Reader { flow, speaks, tries, late, records, need, side };
-        let mut budget = std::mem::replace(context.budget, crate::stream::Budget { left: 0, evicted: 0 });
-        streams[side].finish(&mut budget, &mut |bytes, shown| reader.read(bytes, shown, context));
-        *context.budget = budget;
-        flow.lossy |= tcp.streams[side].lossy;
+        with(&mut tcp, side, flow, context, |stream, budget, show| {
+            stream.finish(budget, show);
+            false
+        });
     }
     release(&mut tcp, context);
 }
@@ -128,189 +98,119 @@ fn release(tcp: &mut Tcp, context: &mut Context<'_>) {
     }
 }
 
-/// A server that speaks first, or whose client was not captured, tells at least what is spoken.
-fn server_first(tcp: &mut Tcp, flow: &mut Flow, payload: &[u8]) {
-    if tcp.server_done || payload.is_empty() {
-        return;
-    }
-    // In the middle of a connection a segment need not begin with a record.
-    tcp.server_tries += 1;
-    tcp.server_done = flow.opening_seen || tcp.server_tries >= MAX_SERVER_TRIES;
-    if tls::probe_server(payload) == Probe::Yes || tls::is_nameless(payload) {
-        tcp.records[SERVER] = true;
-        tcp.server_done = true;
-        nameless(&tcp.records, flow);
-        return;
-    }
-    let app = if payload.starts_with(b"HTTP/1.") {
-        "http"
-    } else if payload.starts_with(b"SSH-") {
-        "ssh"
-    } else if payload.starts_with(b"220")
-        && payload.windows(4).take(512).any(|word| word.eq_ignore_ascii_case(b"SMTP"))
-    {
-        "smtp"
-    } else if payload.starts_with(b"* OK") {
-        "imap"
-    } else if payload.starts_with(b"+OK") {
-        "pop3"
-    } else {
-        return;
-    };
-    tcp.server_done = true;
-    flow.recognised(app);
-}
-
-/// Records without names: one side's alone are only a guess, for anyone can write five bytes before a clear text.
-fn nameless(records: &[bool; 2], flow: &mut Flow) {
-    if *records == [true; 2] && (flow.app == UNKNOWN || flow.app == "tls") {
-        flow.recognised("tls");
-    } else {
-        flow.suggested("tls");
-    }
+/// Runs a stream of the connection with a reader of its bytes.
+fn with(
+    tcp: &mut Tcp,
+    side: usize,
+    flow: &mut Flow,
+    context: &mut Context<'_>,
+    run: impl FnOnce(&mut Stream, &mut Budget, &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool,
+) -> bool {
+    let Tcp { streams, speaks, tries, late, switches } = tcp;
+    let stream = &mut streams[side];
+    let from_start = stream.is_from_start();
+    // The budget is lent to the stream while the parser uses the rest.
+    let mut budget = std::mem::replace(context.budget, Budget { left: 0, evicted: 0 });
+    let facts = Facts { flow, context };
+    let mut reader = Reader { facts, speaks, tries, late, switches, side, from_start };
+    let done = run(stream, &mut budget, &mut |bytes, shown| reader.read(bytes, shown));
+    flow.lossy |= stream.lossy;
+    *context.budget = budget;
+    done
 }
 
 /// Reads one side's bytes in order.
-struct Reader<'a> {
-    flow: &'a mut Flow,
-    speaks: &'a mut Speaks,
-    tries: &'a mut u8,
+struct Reader<'a, 'c> {
+    facts: Facts<'a, 'c>,
+    speaks: &'a mut Option<Box<dyn Dialogue>>,
+    tries: &'a mut [u8; 2],
     late: &'a mut bool,
-    records: &'a mut [bool; 2],
-    need: &'a mut usize,
+    switches: &'a mut u8,
     side: usize,
+    from_start: bool,
 }
 
-impl Reader<'_> {
-    fn read(&mut self, bytes: &[u8], shown: Shown, context: &mut Context<'_>) -> Step {
-        match self.speaks {
-            Speaks::Unknown => self.probe(bytes, shown, context),
-            Speaks::Http(_) => self.http(bytes, shown, context),
-            Speaks::Dns(_) => self.dns(bytes, shown, context),
-        }
-    }
-
-    fn probe(&mut self, bytes: &[u8], shown: Shown, context: &mut Context<'_>) -> Step {
-        if self.flow.server.1 == DNS_PORT && !*self.late {
-            *self.speaks = Speaks::Dns(Box::default());
-            return self.dns(bytes, shown, context);
-        }
-        if self.side == SERVER {
-            return Step::Took(bytes.len());
-        }
-        if shown.after_gap {
-            *self.need = 0;
-        }
-        if bytes.len() < *self.need && !shown.last {
-            return Step::Took(0);
-        }
-        let (tls, http) = (tls::probe_client(bytes), http::probe(bytes));
-        if tls == Probe::Yes {
-            match tls::client_hello(bytes, shown.last) {
-                Found::Hello(hello) => {
-                    self.hello(hello, context);
-                    return Step::Done;
-                }
-                Found::More(need) => {
-                    *self.need = need;
-                    return Step::Took(0);
-                }
-                Found::No => {}
-            }
-        } else if http == Probe::Yes {
-            *self.speaks = Speaks::Http(Requests::default());
-            self.flow.recognised("http");
-            return self.http(bytes, shown, context);
-        } else if (tls == Probe::More || http == Probe::More) && !shown.last {
-            return Step::Took(0);
-        }
-        if !*self.late && tls::is_nameless(bytes) {
-            self.records[CLIENT] = true;
-            nameless(self.records, self.flow);
-            return Step::Done;
-        }
-        *self.need = 0;
-        *self.late = true;
-        *self.tries += 1;
-        if *self.tries >= MAX_TRIES { Step::Done } else { Step::Took(bytes.len()) }
-    }
-
-    fn hello(&mut self, hello: tls::ClientHello, context: &mut Context<'_>) {
-        let flow = &mut *self.flow;
-        // What came in clear before is the better word for a STARTTLS; its names tell of the TLS.
-        flow.recognised("tls");
-        flow.ech |= hello.ech;
-        flow.lossy |= hello.cut && hello.sni.is_none();
-        if hello.cut {
-            context.weird("client_hello_cut");
-            flow.unread = true;
-        }
-        if let Some(sni) = hello.sni {
-            let kind = match (hello.ech, *self.late) {
-                (true, _) => NameKind::EchOuter,
-                (false, true) => NameKind::StarttlsSni,
-                (false, false) => NameKind::Sni,
-            };
-            flow.evidence.name(kind, sni, context.frame);
-        }
-        if flow.server.1 == DOT_PORT || hello.alpn.iter().any(|alpn| alpn == "dot") {
-            context.names.hides(flow.client.0, flow.client_mac);
-        }
-        flow.evidence.alpn = hello.alpn;
-    }
-
-    fn http(&mut self, bytes: &[u8], shown: Shown, context: &mut Context<'_>) -> Step {
-        let Speaks::Http(requests) = self.speaks else { return Step::Done };
-        let mut switches = false;
-        let flow = &mut *self.flow;
-        let taken = requests.advance(bytes, shown.after_gap, |fact| match fact {
-            Fact::Host(host) => {
-                flow.evidence.name(NameKind::HttpHost, escape::name(host, MAX_HOST), context.frame);
-            }
-            Fact::Authority(host) => {
-                flow.evidence.name(NameKind::HttpAuthority, escape::name(host, MAX_HOST), context.frame);
-            }
-            Fact::Switches => switches = true,
-        });
-        if switches {
-            // What follows may be TLS to the host that CONNECT asked for.
-            *self.speaks = Speaks::Unknown;
-            *self.late = true;
-            return Step::Took(bytes.len());
-        }
-        Step::Took(taken)
-    }
-
-    /// RFC 1035 §4.2.2: messages with two bytes of length before each.
-    fn dns(&mut self, bytes: &[u8], shown: Shown, context: &mut Context<'_>) -> Step {
-        let Speaks::Dns(asked) = self.speaks else { return Step::Done };
+impl Reader<'_, '_> {
+    fn read(&mut self, bytes: &[u8], shown: Shown) -> Fed {
         let mut at = 0;
-        while let Some(length) = crate::link::be16(bytes, at).map(usize::from) {
-            let whole = bytes.get(at + 2..at + 2 + length);
-            let message = match whole {
-                Some(message) => message,
-                None if shown.last => &bytes[at + 2..],
-                None => break,
-            };
-            let read = udp::dns(self.flow, self.side, message, asked, context);
-            if read == Some(Read::Cut) || whole.is_none() {
-                context.weird("dns_cut");
-                self.flow.unread = true;
-            }
-            if read.is_none() {
-                udp::malformed(self.flow, context);
-                if self.flow.app == UNKNOWN {
-                    // Something else on the port of DNS.
-                    *self.speaks = Speaks::Unknown;
-                    *self.late = true;
-                    return self.probe(bytes, shown, context);
+        // Of the protocols, those before this one said that the bytes at `at` are none of theirs.
+        let mut first = 0;
+        loop {
+            let rest = &bytes[at..];
+            let Some(dialogue) = self.speaks.as_mut() else {
+                if rest.is_empty() {
+                    return Fed::Took(at);
                 }
+                match self.probe(rest, shown, first) {
+                    Probed::Is(index) => {
+                        first = index + 1;
+                        continue;
+                    }
+                    Probed::Waits => return Fed::Took(at),
+                    Probed::Unknown => return Fed::Took(bytes.len()),
+                }
+            };
+            match dialogue.read(self.side, rest, shown, &mut self.facts) {
+                Step::Took(taken) => return Fed::Took(at + taken.min(rest.len())),
+                Step::Done => return Fed::Done,
+                Step::Switch(taken) => {
+                    at += taken.min(rest.len());
+                    first = 0;
+                    *self.tries = [0; 2];
+                    *self.switches += 1;
+                    if *self.switches > MAX_SWITCHES {
+                        self.facts.weird("protocol_changes");
+                        self.facts.unread();
+                        return Fed::Done;
+                    }
+                }
+                Step::NotMine => {}
             }
-            at += 2 + length;
-            if whole.is_none() {
-                break;
+            *self.speaks = None;
+            *self.late = true;
+        }
+    }
+
+    /// Looks for the protocol, among those from `first` on, of which these may be the first bytes.
+    fn probe(&mut self, bytes: &[u8], shown: Shown, first: usize) -> Probed {
+        let opening = Opening {
+            bytes,
+            side: self.side,
+            ports: self.facts.ports(),
+            late: *self.late,
+            from_start: self.from_start && !shown.after_gap && self.tries[self.side] == 0,
+        };
+        let mut waits = false;
+        for (index, protocol) in STREAMS.iter().enumerate().skip(first) {
+            match (protocol.probe)(&opening) {
+                // A stronger one may yet say yes.
+                Probe::Yes if waits && !shown.last => return Probed::Waits,
+                Probe::Yes => {
+                    *self.speaks = Some((protocol.open)(&opening));
+                    return Probed::Is(index);
+                }
+                Probe::More => waits = true,
+                Probe::No => {}
             }
         }
-        Step::Took(at)
+        if waits && !shown.last {
+            return Probed::Waits;
+        }
+        *self.late |= self.side == CLIENT;
+        let tries = &mut self.tries[self.side];
+        *tries += 1;
+        if self.side == SERVER && opening.from_start && self.facts.opening_seen() {
+            *tries = MAX_SERVER_TRIES;
+        }
+        Probed::Unknown
     }
+}
+
+/// What a look for a protocol found.
+enum Probed {
+    /// The one of this index, which reads from now on.
+    Is(usize),
+    /// More bytes would tell.
+    Waits,
+    Unknown,
 }

@@ -1,6 +1,6 @@
 //! `observation.jsonl`: a line a flow, with the product's own ends written as roles and times since the attempt began.
 
-use lab_observe::{Disagreement, FlowRecord, L4, Name, Reason, State};
+use lab_observe::{Disagreement, FlowRecord, L4, Name, Reason, State, Weird};
 use serde::Serialize;
 
 use super::{AttemptObservation, AttributedFlow, Sides, Since, Talker};
@@ -32,6 +32,14 @@ struct Line<'a> {
     disagreement: &'a [Disagreement],
     guessed: bool,
     unread: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ja4: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    carries: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    weird: &'a [Weird],
     talker: &'a Talker,
     phase: &'a str,
     step: Option<&'a str>,
@@ -78,6 +86,10 @@ fn line<'a>(flow: &'a AttributedFlow<'_>, sides: &Sides) -> Line<'a> {
         disagreement: &record.disagreement,
         guessed: record.guessed,
         unread: record.unread,
+        version: record.version.as_deref(),
+        ja4: record.ja4.as_deref(),
+        carries: &record.carries,
+        weird: &record.weird,
         talker: &flow.talker,
         phase: &flow.phase,
         step: flow.step.as_deref(),

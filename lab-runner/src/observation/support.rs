@@ -231,34 +231,19 @@ pub(crate) fn flow(ms: u64, l4: L4, server: &str, app: &str) -> FlowRecord {
     let client: IpAddr =
         if server.is_ipv4() { "192.0.2.10" } else { "2001:db8:1::10" }.parse().expect("an address");
     FlowRecord {
-        file: String::new(),
         flow: ms,
-        l4,
-        client: SocketAddr::new(client, port),
-        server,
-        vlan: None,
         first_ns: WALL_NS + ms * 1_000_000,
         last_ns: WALL_NS + ms * 1_000_000 + 900_000,
         packets: [9, 8],
         bytes: [1203, 5120],
         app: app.into(),
-        names: Vec::new(),
-        state: State::Unresolved,
         reason: Some(Reason::NeverQueried),
-        corroborated: false,
-        alpn: Vec::new(),
-        ech: false,
         frames: [ms, ms + 16],
         client_mac: Some(PHONE),
         server_mac: Some(SERVICES),
         answered: true,
         opening_seen: true,
-        link_control: false,
-        disagreement: Vec::new(),
-        guessed: false,
-        interface: 0,
-        tunnel: None,
-        unread: false,
+        ..FlowRecord::between(l4, SocketAddr::new(client, port), server)
     }
 }
 
@@ -281,7 +266,7 @@ impl With for FlowRecord {
 
     fn named(mut self, kind: NameKind, name: &str) -> Self {
         let frame = self.frames[0];
-        self.names.push(Name { kind, name: name.into(), frame, chain: Vec::new() });
+        self.names.push(Name::new(kind, name, frame));
         if kind != NameKind::DnsQuery {
             (self.state, self.reason) = (State::Named, None);
         }

@@ -2,7 +2,10 @@
 //!
 //! Steps over bodies by their declared length; never looks into one.
 
-use super::Probe;
+use super::facts::Facts;
+use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
+use crate::flow::CLIENT;
+use crate::record::NameKind;
 
 const METHODS: &[&[u8]] = &[
     b"GET ",
@@ -45,6 +48,39 @@ pub(crate) enum Fact<'a> {
     Authority(&'a [u8]),
     /// After this request the stream is another protocol's: CONNECT, or an upgrade.
     Switches,
+}
+
+/// HTTP/1.
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { probe: probe_either, open: |_| Box::<Requests>::default() };
+
+fn probe_either(opening: &Opening<'_>) -> Probe {
+    match opening.side {
+        CLIENT => probe(opening.bytes),
+        _ if opening.bytes.starts_with(b"HTTP/1.") => Probe::Yes,
+        _ => Probe::No,
+    }
+}
+
+impl Dialogue for Requests {
+    fn wants(&self, side: usize) -> bool {
+        side == CLIENT
+    }
+
+    fn read(&mut self, side: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        facts.recognised("http");
+        if side != CLIENT {
+            return Step::Took(bytes.len());
+        }
+        let mut switches = false;
+        let taken = self.advance(bytes, shown.after_gap, |fact| match fact {
+            Fact::Host(host) => facts.name(NameKind::HttpHost, host),
+            Fact::Authority(host) => facts.name(NameKind::HttpAuthority, host),
+            Fact::Switches => switches = true,
+        });
+        // What follows may be TLS to the host that CONNECT asked for.
+        if switches { Step::Switch(taken) } else { Step::Took(taken) }
+    }
 }
 
 /// Could an HTTP client's bytes begin so?

@@ -2,8 +2,12 @@
 //!
 //! Decrypts nothing and verifies nothing.
 
-use super::{Fields, Probe};
+use super::Fields;
+use super::facts::Facts;
+use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::escape;
+use crate::flow::{CLIENT, SERVER};
+use crate::record::NameKind;
 
 const RECORD_HANDSHAKE: u8 = 22;
 const HANDSHAKE_CLIENT_HELLO: u8 = 1;
@@ -36,6 +40,113 @@ pub(crate) enum Found {
     /// It goes on behind these bytes: nothing new can be told before there are so many.
     More(usize),
     No,
+}
+
+/// RFC 7858 §3.1.
+const DOT_PORT: u16 = 853;
+
+/// TLS from its hello on.
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    probe: |opening| if opening.side == CLIENT { probe_client(opening.bytes) } else { Probe::No },
+    open: |opening| Box::new(Hello { late: opening.late, need: 0 }),
+};
+
+/// Records without names: of a session whose beginning was not seen, or of a server whose client is silent.
+pub(crate) const NAMELESS: StreamProtocol =
+    StreamProtocol { probe: probe_nameless, open: |_| Box::<Nameless>::default() };
+
+fn probe_nameless(opening: &Opening<'_>) -> Probe {
+    let yes = match opening.side {
+        CLIENT => !opening.late && is_nameless(opening.bytes),
+        _ => probe_server(opening.bytes) == Probe::Yes || is_nameless(opening.bytes),
+    };
+    if yes { Probe::Yes } else { Probe::No }
+}
+
+/// Awaits a ClientHello.
+#[derive(Debug)]
+struct Hello {
+    /// Something that is no TLS came before.
+    late: bool,
+    /// Bytes of the client that its hello needs, as far as is known.
+    need: usize,
+}
+
+impl Dialogue for Hello {
+    fn wants(&self, side: usize) -> bool {
+        side == CLIENT
+    }
+
+    fn read(&mut self, _: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        if bytes.len() < self.need && !shown.last {
+            return Step::Took(0);
+        }
+        match client_hello(bytes, shown.last) {
+            Found::Hello(hello) => {
+                tell(hello, self.late, facts);
+                Step::Done
+            }
+            Found::More(need) => {
+                self.need = need;
+                Step::Took(0)
+            }
+            Found::No => Step::NotMine,
+        }
+    }
+}
+
+fn tell(hello: ClientHello, late: bool, facts: &mut Facts<'_, '_>) {
+    // What came in clear before is the better word for a STARTTLS; its names tell of the TLS.
+    facts.recognised("tls");
+    if hello.ech {
+        facts.hides_its_name();
+    }
+    if hello.cut {
+        facts.weird("client_hello_cut");
+        facts.unread();
+        if hello.sni.is_none() {
+            facts.lossy();
+        }
+    }
+    if let Some(sni) = hello.sni {
+        let kind = match (hello.ech, late) {
+            (true, _) => NameKind::EchOuter,
+            (false, true) => NameKind::StarttlsSni,
+            (false, false) => NameKind::Sni,
+        };
+        facts.escaped(kind, sni);
+    }
+    if facts.ports()[1] == DOT_PORT || hello.alpn.iter().any(|alpn| alpn == "dot") {
+        facts.hides_look_ups();
+    }
+    facts.alpn(hello.alpn);
+}
+
+/// One side's records alone are only a guess, for anyone can write five bytes before a clear text.
+#[derive(Debug, Default)]
+struct Nameless {
+    seen: [bool; 2],
+}
+
+impl Dialogue for Nameless {
+    fn wants(&self, side: usize) -> bool {
+        !self.seen[side]
+    }
+
+    fn read(&mut self, side: usize, bytes: &[u8], _: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        let is_record = is_nameless(bytes) || (side == SERVER && probe_server(bytes) == Probe::Yes);
+        if !is_record {
+            self.seen[side] |= side == SERVER;
+            return Step::NotMine;
+        }
+        self.seen[side] = true;
+        if self.seen == [true; 2] {
+            facts.recognised("tls");
+            return Step::Done;
+        }
+        facts.suggested("tls");
+        Step::Took(bytes.len())
+    }
 }
 
 /// Could a TLS client's first bytes be these?

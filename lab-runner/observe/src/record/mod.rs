@@ -110,9 +110,68 @@ pub struct FlowRecord {
     /// its header names another destination behind the server (source route): there may be more than the names tell.
     #[serde(default)]
     pub unread: bool,
+    /// The version of `app`: as the server chose it, or as the client offered it (`1.3`, `v1`, `draft-29`, `Q046`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The client's TLS fingerprint (JA4, FoxIO's technical description of 2023).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ja4: Option<String>,
+    /// What the flow carries, in the clear, that identifies a user or device (`client_id`, `user_name`); never its value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carries: Vec<String>,
+    /// Oddities of this flow; the capture's are counted in [`Summary::weird`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weird: Vec<Weird>,
+}
+
+/// An oddity, and the first frame of a flow that had it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Weird {
+    /// Its stable word, as in [`Summary::weird`].
+    pub word: String,
+    /// The frame.
+    pub frame: u64,
 }
 
 impl FlowRecord {
+    /// A flow of which nothing is known but its ends.
+    pub fn between(l4: L4, client: SocketAddr, server: SocketAddr) -> Self {
+        Self {
+            file: String::new(),
+            flow: 0,
+            l4,
+            client,
+            server,
+            vlan: None,
+            first_ns: 0,
+            last_ns: 0,
+            packets: [0; 2],
+            bytes: [0; 2],
+            app: "unknown".into(),
+            names: Vec::new(),
+            state: State::Unresolved,
+            reason: None,
+            corroborated: false,
+            alpn: Vec::new(),
+            ech: false,
+            frames: [0; 2],
+            client_mac: None,
+            server_mac: None,
+            answered: false,
+            opening_seen: false,
+            link_control: false,
+            disagreement: Vec::new(),
+            guessed: false,
+            interface: 0,
+            tunnel: None,
+            unread: false,
+            version: None,
+            ja4: None,
+            carries: Vec::new(),
+            weird: Vec::new(),
+        }
+    }
+
     /// The names of one kind, in the order in which they were seen.
     pub fn names_of(&self, kind: NameKind) -> impl Iterator<Item = &str> {
         self.names.iter().filter(move |name| name.kind == kind).map(|name| name.name.as_str())
@@ -143,6 +202,19 @@ pub struct Name {
     /// For `dns`: the CNAMEs between the name that was asked for and the address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<String>,
+    /// For `dns`: how many seconds the answer holds, the least of the records on the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// For `dns_query`: the type that was asked for, where it is none of addresses (`TXT`, `NULL`, `TYPE65399`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qtype: Option<String>,
+}
+
+impl Name {
+    /// A name as it was seen in a frame.
+    pub fn new(kind: NameKind, name: impl Into<String>, frame: u64) -> Self {
+        Self { kind, name: name.into(), frame, chain: Vec::new(), ttl: None, qtype: None }
+    }
 }
 
 /// Kinds of name evidence.

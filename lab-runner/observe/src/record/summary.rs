@@ -41,10 +41,13 @@ pub struct Summary {
     /// Anything odd that has a name, and how often it was seen.
     #[serde(default)]
     pub weird: BTreeMap<String, u64>,
+    /// The first frames in which each oddity was seen, eight at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weird_frames: BTreeMap<String, Vec<u64>>,
 }
 
 impl Summary {
-    /// Adds another capture's totals.
+    /// Adds another capture's totals. Frames are numbered by capture, so that those of oddities stay the first capture's.
     pub fn merge(&mut self, other: &Self) {
         self.format = self.format.max(other.format);
         self.packets += other.packets;
@@ -63,6 +66,9 @@ impl Summary {
             for (word, count) in theirs {
                 *ours.entry(word.clone()).or_default() += count;
             }
+        }
+        for (word, frames) in &other.weird_frames {
+            self.weird_frames.entry(word.clone()).or_insert_with(|| frames.clone());
         }
         self.unparsed_packets += other.unparsed_packets;
         self.flows_refused += other.flows_refused;

@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Fields;
 use crate::escape;
+use crate::protocol::Fields;
 
 const A: u16 = 1;
 const CNAME: u16 = 5;

@@ -1,0 +1,193 @@
+//! DNS, multicast DNS and LLMNR: what is asked for, and what a resolver tells its client.
+//!
+//! Only what a resolver's port is asked, and says, tells what a client knows; and an answer only where its question was
+//! asked on the same flow.
+
+pub(crate) mod message;
+
+use super::facts::Facts;
+use super::interface::{
+    Conversation, Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
+};
+use crate::flow::CLIENT;
+use crate::link::be16;
+use crate::record::NameKind;
+
+pub(crate) const PORT: u16 = 53;
+const MDNS_PORT: u16 = 5353;
+const LLMNR_PORT: u16 = 5355;
+/// Questions of which the answer is awaited.
+const MAX_ASKED: usize = 64;
+
+/// DNS over TCP (RFC 1035 §4.2.2).
+pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open };
+
+/// Whatever comes first to a resolver's port, a question may come later; elsewhere the bytes must be a message.
+pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+    let mut asked = Asked::default();
+    if datagram.ports[1] == PORT {
+        return match asked.datagram(datagram, facts) {
+            // Something else may be spoken here, too.
+            Heard::No => {
+                super::registry::name_only(datagram, facts);
+                Heard::With(Box::new(asked))
+            }
+            _ => Heard::With(Box::new(asked)),
+        };
+    }
+    if ![PORT, MDNS_PORT, LLMNR_PORT].iter().any(|port| datagram.on(*port)) {
+        return Heard::No;
+    }
+    match read(facts, datagram.side, datagram.bytes, &mut asked) {
+        Some(how) => {
+            damaged(facts, datagram.cut || how == Read::Cut);
+            Heard::With(Box::new(asked))
+        }
+        None => Heard::No,
+    }
+}
+
+fn probe(opening: &Opening<'_>) -> Probe {
+    if opening.ports[1] == PORT && !opening.late { Probe::Yes } else { Probe::No }
+}
+
+fn open(_: &Opening<'_>) -> Box<dyn Dialogue> {
+    Box::<Asked>::default()
+}
+
+/// Questions that were seen on a flow.
+#[derive(Debug, Default)]
+struct Asked {
+    open: Vec<(u16, String)>,
+    oldest: usize,
+}
+
+impl Asked {
+    fn ask(&mut self, id: u16, name: &str) {
+        if self.was_asked(id, name) {
+            return;
+        }
+        if self.open.len() < MAX_ASKED {
+            self.open.push((id, name.to_owned()));
+        } else {
+            self.open[self.oldest] = (id, name.to_owned());
+            self.oldest = (self.oldest + 1) % MAX_ASKED;
+        }
+    }
+
+    fn was_asked(&self, id: u16, name: &str) -> bool {
+        self.open.iter().any(|(known, asked)| *known == id && asked == name)
+    }
+}
+
+impl Conversation for Asked {
+    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+        let read = read(facts, datagram.side, datagram.bytes, self);
+        if read.is_none() {
+            malformed(facts);
+        }
+        damaged(facts, datagram.cut || read == Some(Read::Cut));
+        if read.is_none() { Heard::No } else { Heard::Open }
+    }
+}
+
+impl Dialogue for Asked {
+    fn wants(&self, _: usize) -> bool {
+        true
+    }
+
+    fn read(&mut self, side: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        let mut at = 0;
+        while let Some(length) = be16(bytes, at).map(usize::from) {
+            let whole = bytes.get(at + 2..at + 2 + length);
+            let message = match whole {
+                Some(message) => message,
+                None if shown.last => &bytes[at + 2..],
+                None => break,
+            };
+            let read = read(facts, side, message, self);
+            if read == Some(Read::Cut) || whole.is_none() {
+                facts.weird("dns_cut");
+                facts.unread();
+            }
+            if read.is_none() {
+                malformed(facts);
+                if facts.is_unknown() {
+                    // Something else on the port of DNS.
+                    return Step::NotMine;
+                }
+            }
+            at += 2 + length;
+            if whole.is_none() {
+                break;
+            }
+        }
+        Step::Took(at)
+    }
+}
+
+/// Counts what is no DNS where DNS should be.
+fn malformed(facts: &mut Facts<'_, '_>) {
+    facts.weird("dns_malformed");
+    facts.unread();
+}
+
+fn damaged(facts: &mut Facts<'_, '_>, cut: bool) {
+    if cut {
+        facts.weird("dns_cut");
+        facts.unread();
+        facts.lossy();
+    }
+}
+
+/// How much of a message was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Whole,
+    Cut,
+}
+
+/// Reads a message; `None` where it is none.
+fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Asked) -> Option<Read> {
+    let message = message::parse(payload)?;
+    let ports = facts.ports();
+    let to_resolver = ports[1] == PORT;
+    let (kind, app) = match ports {
+        // What goes to a resolver is a question to it, whatever port it comes from.
+        [_, PORT] => (NameKind::DnsQuery, "dns"),
+        [MDNS_PORT, _] | [_, MDNS_PORT] => (NameKind::Mdns, "mdns"),
+        [LLMNR_PORT, _] | [_, LLMNR_PORT] => (NameKind::Llmnr, "llmnr"),
+        _ => (NameKind::DnsQuery, "dns"),
+    };
+    if to_resolver {
+        facts.becomes(app)
+    } else {
+        facts.recognised(app)
+    }
+    for question in &message.questions {
+        facts.escaped(kind, question.name.clone());
+    }
+    if to_resolver {
+        match (message.response, side == CLIENT) {
+            (false, true) => {
+                facts.uses_look_ups();
+                for question in &message.questions {
+                    asked.ask(message.id, &question.name);
+                }
+            }
+            (true, false) if !facts.context.forged => {
+                if message.questions.iter().all(|question| asked.was_asked(message.id, &question.name)) {
+                    facts.was_told(&message);
+                } else {
+                    facts.weird("dns_answer_unasked");
+                }
+            }
+            (true, _) => {
+                facts.weird("dns_answer_from_client");
+                facts.unread();
+            }
+            (false, false) => {}
+        }
+    }
+    Some(if message.cut { Read::Cut } else { Read::Whole })
+}

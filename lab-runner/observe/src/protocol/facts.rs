@@ -1,0 +1,126 @@
+//! Where protocols tell what they find on a flow.
+//!
+//! Only notes; what a flow is called is decided in [`crate::state`] once it is over.
+
+use crate::context::Context;
+use crate::escape;
+use crate::flow::{Flow, UNKNOWN};
+use crate::protocol::dns::message::Message;
+use crate::record::{Name, NameKind};
+
+/// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
+const MAX_NAME: usize = 512;
+
+/// A flow, as its protocols may write to it.
+pub(crate) struct Facts<'a, 'c> {
+    pub(crate) flow: &'a mut Flow,
+    pub(crate) context: &'a mut Context<'c>,
+}
+
+impl Facts<'_, '_> {
+    /// The flow's bytes tell what is spoken; a guess gives way, a protocol that was told before does not.
+    pub(crate) fn recognised(&mut self, app: &'static str) {
+        self.flow.recognised(app);
+    }
+
+    /// What is spoken from here on instead of what was told before.
+    pub(crate) fn becomes(&mut self, app: &'static str) {
+        self.flow.app = app;
+        self.flow.guessed = false;
+    }
+
+    /// One side's bytes alone suggest what is spoken.
+    pub(crate) fn suggested(&mut self, app: &'static str) {
+        self.flow.suggested(app);
+    }
+
+    /// Whether nothing is known of what is spoken, or only a guess.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.flow.app == UNKNOWN || self.flow.guessed
+    }
+
+    /// A name in the words of the wire; empty ones and those told before are left out.
+    pub(crate) fn name(&mut self, kind: NameKind, bytes: &[u8]) {
+        self.escaped(kind, escape::name(bytes, MAX_NAME));
+    }
+
+    /// A name that was already made printable.
+    pub(crate) fn escaped(&mut self, kind: NameKind, name: String) {
+        self.evidence(Name::new(kind, name, self.context.frame));
+    }
+
+    /// A name with all that is known of it.
+    pub(crate) fn evidence(&mut self, name: Name) {
+        self.flow.evidence.name(name);
+    }
+
+    /// The application protocols that the client offers.
+    pub(crate) fn alpn(&mut self, offered: Vec<String>) {
+        if self.flow.evidence.alpn.is_empty() {
+            self.flow.evidence.alpn = offered;
+        }
+    }
+
+    /// The version that is spoken, or offered until the server chose; the last word counts.
+    pub(crate) fn version(&mut self, version: impl Into<std::borrow::Cow<'static, str>>) {
+        self.flow.evidence.version = Some(version.into());
+    }
+
+    /// The client's TLS fingerprint (JA4).
+    pub(crate) fn ja4(&mut self, ja4: String) {
+        self.flow.evidence.ja4.get_or_insert(ja4);
+    }
+
+    /// The flow carries something that identifies its user or device; the value itself is never kept.
+    pub(crate) fn carries(&mut self, what: &'static str) {
+        if !self.flow.evidence.carries.contains(&what) {
+            self.flow.evidence.carries.push(what);
+        }
+    }
+
+    /// The real name is encrypted (ECH, ESNI).
+    pub(crate) fn hides_its_name(&mut self) {
+        self.flow.ech = true;
+    }
+
+    /// Look-ups of this client are hidden from here on (DoT, DoH, DoQ).
+    pub(crate) fn hides_look_ups(&mut self) {
+        self.context.names.hides(self.flow.client.0, self.flow.client_mac);
+    }
+
+    /// The client asks a resolver.
+    pub(crate) fn uses_look_ups(&mut self) {
+        self.context.names.asked(self.flow.client.0, self.flow.client_mac);
+    }
+
+    /// The client was given an answer.
+    pub(crate) fn was_told(&mut self, message: &Message) {
+        self.context.names.answered(self.flow.client.0, self.flow.client_mac, message, self.context.frame);
+    }
+
+    /// An oddity, by its word; kept with this frame, for the flow and for the capture.
+    pub(crate) fn weird(&mut self, word: &'static str) {
+        self.flow.evidence.weird(word, self.context.frame);
+        self.context.weird(word);
+    }
+
+    /// Payload that claimed to be of a parsed protocol could not be read: there may be more than the names tell.
+    pub(crate) fn unread(&mut self) {
+        self.flow.unread = true;
+    }
+
+    /// Bytes that might have told a name are missing.
+    pub(crate) fn lossy(&mut self) {
+        self.flow.lossy = true;
+    }
+
+    /// The client's port and the server's.
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.flow.client.1, self.flow.server.1]
+    }
+
+    /// Whether the flow's opening was captured.
+    pub(crate) fn opening_seen(&self) -> bool {
+        self.flow.opening_seen
+    }
+}

@@ -1,0 +1,46 @@
+//! NetBIOS over UDP (RFC 1002): names that are asked for, and those of senders of datagrams.
+
+use super::facts::Facts;
+use super::interface::{Datagram, Heard};
+use crate::escape;
+use crate::record::NameKind;
+
+const NAMES_PORT: u16 = 137;
+const DATAGRAMS_PORT: u16 = 138;
+
+/// Tells NetBIOS by its port and its spread-out names.
+pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+    let bytes = datagram.bytes;
+    let name = if datagram.on(NAMES_PORT) && super::dns::message::looks_like(bytes) {
+        // RFC 1002 §4.2: a DNS header, and the name that is asked for or given.
+        bytes.get(12..).and_then(decoded)
+    } else if datagram.on(DATAGRAMS_PORT) && matches!(bytes.first(), Some(0x10..=0x12)) {
+        // RFC 1002 §4.4: the sender's name behind a header of 14 bytes.
+        bytes.get(14..).and_then(decoded)
+    } else {
+        None
+    };
+    let Some(name) = name else { return Heard::No };
+    facts.recognised("netbios");
+    facts.escaped(NameKind::Netbios, name);
+    Heard::Open
+}
+
+/// RFC 1001 §14.1: each byte of a name is spread over two letters.
+fn decoded(bytes: &[u8]) -> Option<String> {
+    if bytes.first() != Some(&32) {
+        return None;
+    }
+    let mut name = Vec::with_capacity(16);
+    for pair in bytes.get(1..33)?.as_chunks::<2>().0 {
+        let [high, low] = pair.map(|byte| byte.wrapping_sub(b'A'));
+        if high > 15 || low > 15 {
+            return None;
+        }
+        name.push(high << 4 | low);
+    }
+    // The sixteenth byte is the kind of service; names are padded with blanks.
+    name.truncate(15);
+    let trimmed = name.iter().rposition(|byte| !matches!(byte, b' ' | 0)).map_or(0, |last| last + 1);
+    Some(escape::name(&name[..trimmed], 15))
+}

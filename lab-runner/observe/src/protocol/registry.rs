@@ -1,0 +1,39 @@
+//! Every protocol that is told by its bytes: a line each. The first that says yes has the flow, so what is told by strong
+//! signatures stands before what is told by weak ones.
+
+use super::facts::Facts;
+use super::interface::{Datagram, Heard, Listen, StreamProtocol};
+use super::{banner, dhcp, dns, dtls, http, netbios, ntp, quic, ssdp, stun, tls};
+
+/// Protocols of datagrams.
+pub(crate) const DATAGRAMS: &[Listen] = &[
+    dns::listen,
+    dhcp::listen,
+    netbios::listen,
+    ntp::listen,
+    stun::listen,
+    quic::listen,
+    dtls::listen,
+    ssdp::listen,
+];
+
+/// Protocols of streams.
+pub(crate) const STREAMS: &[StreamProtocol] =
+    &[dns::OVER_TCP, tls::PROTOCOL, http::PROTOCOL, banner::PROTOCOL, tls::NAMELESS];
+
+/// The first protocol that takes a datagram, with what it says and how it is asked again.
+pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<(Listen, Heard)> {
+    DATAGRAMS.iter().find_map(|listen| match listen(datagram, facts) {
+        Heard::No => None,
+        heard => Some((*listen, heard)),
+    })
+}
+
+/// Lets the protocols behind the first say what a datagram is, where DNS should be and is not.
+pub(crate) fn name_only(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
+    for listen in &DATAGRAMS[1..] {
+        if !matches!(listen(datagram, facts), Heard::No) {
+            return;
+        }
+    }
+}
