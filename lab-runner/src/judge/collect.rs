@@ -16,6 +16,8 @@ pub(super) struct Draft {
     pub(super) evidence: Vec<String>,
     pub(super) help: Option<String>,
     pub(super) manifest: Option<String>,
+    pub(super) would_go: Option<String>,
+    pub(super) suggestion: Option<String>,
     pub(super) flow: Option<FlowPart>,
     /// What tells it from others of its rule; the title where nothing else does.
     pub(super) same: Option<String>,
@@ -47,6 +49,8 @@ impl Draft {
             evidence: Vec::new(),
             help: None,
             manifest: None,
+            would_go: None,
+            suggestion: None,
             flow: None,
             same: None,
             t: None,
@@ -166,6 +170,8 @@ impl Gathered {
             bytes: of_flow.then_some(bytes),
             names,
             manifest: first.manifest,
+            would_go: first.would_go,
+            suggestion: first.suggestion,
             evidence: first.evidence,
             help: first.help,
         }

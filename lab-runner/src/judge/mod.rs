@@ -7,10 +7,16 @@ mod admit;
 mod captures;
 mod collect;
 mod flows;
+mod identity;
 mod integrity;
+mod look_ups;
+mod rows;
+mod suggest;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tunnel;
 mod verdict;
+mod wording;
 mod words;
 
 use crate::manifest::Manifest;

@@ -155,6 +155,12 @@ pub struct Finding {
     pub names: Vec<Name>,
     /// The declaration's place (`privacy-manifest.yaml:12`), or `no declaration`.
     pub manifest: Option<String>,
+    /// Where a declaration would go, where there is none: the line before which it stands.
+    #[serde(default)]
+    pub would_go: Option<String>,
+    /// A declaration that a person can paste there, if this is meant to happen.
+    #[serde(default)]
+    pub suggestion: Option<String>,
     /// Everything else that backs it, in words.
     #[serde(default)]
     pub evidence: Vec<String>,
@@ -185,6 +191,8 @@ impl Finding {
             bytes: None,
             names: Vec::new(),
             manifest: None,
+            would_go: None,
+            suggestion: None,
             evidence: Vec::new(),
             help: None,
         }

@@ -1,9 +1,9 @@
 //! Findings in plain English. Whatever came from outside is escaped before it gets into a sentence.
 
-use lab_observe::{FlowRecord, L4, NameKind, Reason};
+use lab_observe::{FlowRecord, L4, Reason};
 
-use super::admit::{LookUps, asserted, looked_up};
-use crate::observation::{AttributedFlow, Role, Since};
+use super::identity::{LookUps, asserted, looked_up};
+use crate::observation::{AttributedFlow, Role, Sides, Since, server_in_roles};
 
 /// The text with everything that a terminal or a reader could be fooled by written as an escape: control characters,
 /// and the invisible ones that reorder or hide text.
@@ -30,9 +30,19 @@ pub fn when(since: &Since) -> String {
     }
 }
 
-/// Who talks to whom.
-pub(super) fn who(role: Role, endpoint: &str) -> String {
-    format!("{} → {endpoint}", role.spoken())
+/// Who talks to whom, as a title begins.
+pub(super) fn who_to_whom(flow: &AttributedFlow<'_>, sides: &Sides) -> String {
+    let to = endpoint(flow, sides);
+    if flow.talker.role == Role::Services { to } else { format!("{} → {to}", flow.talker.role.spoken()) }
+}
+
+/// The far end; for what was opened from outside, who opened it and what it reached (its own port is of no meaning).
+pub(super) fn endpoint(flow: &AttributedFlow<'_>, sides: &Sides) -> String {
+    let server = server_in_roles(flow.record, sides);
+    if flow.talker.role == Role::Services {
+        return format!("{} → {server}", flow.record.client.ip().to_canonical());
+    }
+    server
 }
 
 /// What is spoken, and which name the client gives: `TLS without SNI`.
@@ -100,14 +110,6 @@ pub(super) fn naming(flow: &FlowRecord, look_ups: LookUps) -> String {
 /// `0.4 s after pairing`, else the phase; what every title of a flow ends with before its judgement.
 pub(super) fn moment(flow: &AttributedFlow<'_>) -> String {
     flow.since.as_ref().map_or_else(|| format!("in phase {}", printable(&flow.phase)), when)
-}
-
-/// The names that a DNS flow asks for, each with its frame.
-pub(super) fn questions(flow: &FlowRecord) -> impl Iterator<Item = (&str, u64)> {
-    flow.names
-        .iter()
-        .filter(|name| name.kind == NameKind::DnsQuery)
-        .map(|name| (name.name.as_str(), name.frame))
 }
 
 #[cfg(test)]
