@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::capture::Frame;
+use crate::capture::{Frame, Skipped};
 use crate::context::Context;
-use crate::flow::{CLIENT, Flows, Hot, Key, SERVER, Stage, rest_ns};
+use crate::flow::{CLIENT, Flows, Hot, Key, SERVER, Stage};
 use crate::fragments::Fragments;
 use crate::hash::Hasher;
 use crate::icmp_error::{self, Quoted};
@@ -129,6 +129,12 @@ impl Observer {
         *self.summary.drops.get_or_insert(0) += packets;
     }
 
+    /// The capture has blocks that were stepped over.
+    pub fn skipped(&mut self, blocks: Skipped) {
+        self.oddities.add("block_custom", blocks.custom);
+        self.oddities.add("block_unknown", blocks.unknown);
+    }
+
     /// No more frames: says what was seen.
     pub fn finish(self) -> Observation {
         let mut flows = Vec::with_capacity(self.flows.len());
@@ -144,15 +150,16 @@ impl Observer {
             let stage = std::mem::take(&mut flow.stage);
             let mut context = Context {
                 frame: hot.last_frame,
+                ends: hot.ends(),
                 forged: hot.forged,
                 names: &mut self.names,
                 budget: &mut self.budget,
                 oddities: &mut self.oddities,
             };
             match stage {
-                Stage::Tcp(tcp) => tcp::finish(tcp, &mut flow, &mut context),
+                Stage::Tcp(Some(tcp)) => tcp::finish(tcp, &mut flow, &mut context),
                 Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
-                Stage::Done => {}
+                Stage::Tcp(None) | Stage::Done => {}
             }
             let (record, left_out) = state::record(number, &hot, flow);
             self.summary.names_evicted += left_out;
@@ -275,7 +282,7 @@ impl Observer {
     fn odd(&mut self, index: usize, word: &'static str, number: u64) {
         self.weird(word, number);
         let flow = &mut self.flows.cold[index];
-        flow.evidence.weird(word, number);
+        flow.evidence().weird(word, number);
         flow.unread = true;
     }
 
@@ -357,7 +364,7 @@ impl Observer {
         let before = before.map(|index| &mut self.flows.cold[index]);
         let (flow, client_is_low) =
             opening::begin(packet, forward, before.zip(client_was_low), begun_ns, &mut self.names);
-        let mut hot = Hot::new(key, client_is_low, flow.client_mac, rest_ns(flow.l4));
+        let mut hot = Hot::new(key, client_is_low, flow.client_mac);
         hot.wants = flow.stage.wants();
         self.flows.add(hot, flow)
     }
@@ -366,7 +373,7 @@ impl Observer {
     /// closed, or had data under another sequence number.
     fn begins_anew(&self, index: usize, seq: u32, from_low: bool) -> bool {
         let hot = &self.flows.hot[index];
-        let again = || from_low == hot.client_is_low && self.flows.cold[index].isn != Some(seq);
+        let again = || from_low == hot.client_is_low && self.flows.cold[index].isn[CLIENT] != Some(seq);
         hot.is_closed() || (hot.payload_seen && again())
     }
 
@@ -384,20 +391,23 @@ impl Observer {
     ) -> usize {
         let hot = &mut self.flows.hot[index];
         hot.tcp(side, flags, segment.wire_len > 0);
-        if hot.wants == [false; 2] {
+        if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0)) {
             return payload_at;
         }
         let flow = &mut self.flows.cold[index];
-        let Stage::Tcp(tcp) = &mut flow.stage else { return payload_at };
         if flags & SYN != 0 {
-            tcp.syn(side, segment.seq);
+            flow.isn[side].get_or_insert(segment.seq);
+            if let Stage::Tcp(Some(tcp)) = &mut flow.stage {
+                tcp.syn(side, segment.seq);
+            }
         }
-        if segment.wire_len == 0 || !hot.wants[side] {
+        if segment.wire_len == 0 {
             return payload_at;
         }
         let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
         let mut context = Context {
             frame: number,
+            ends: hot.ends(),
             forged: hot.forged,
             names: &mut self.names,
             budget: &mut self.budget,
@@ -428,6 +438,7 @@ impl Observer {
         let cut = payload.len() < end.saturating_sub(payload_at) || ip.fragment.is_some();
         let mut context = Context {
             frame: number,
+            ends: hot.ends(),
             forged: hot.forged,
             names: &mut self.names,
             budget: &mut self.budget,
@@ -440,9 +451,10 @@ impl Observer {
 
     /// A piece of a packet behind its first: no parser puts it together.
     fn fragment(&mut self, index: usize, orphan: bool, number: u64) {
+        let to_resolver = self.flows.hot[index].ends()[SERVER].1 == dns::PORT;
         let flow = &mut self.flows.cold[index];
         flow.lossy |= !matches!(flow.stage, Stage::Done);
-        flow.unread |= orphan || flow.server.1 == dns::PORT;
+        flow.unread |= orphan || to_resolver;
         if orphan {
             self.odd(index, "fragment_orphaned", number);
         }
@@ -457,7 +469,7 @@ impl Observer {
             Some(app) if hot.link_control => flow.recognised(app),
             _ => {
                 hot.link_control = false;
-                flow.app = match flow.l4 {
+                flow.app = match hot.key.l4() {
                     L4::Icmp => "icmp",
                     L4::Icmpv6 => "icmpv6",
                     L4::Other(2) => "igmp",

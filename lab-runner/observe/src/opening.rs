@@ -2,12 +2,11 @@
 //!
 //! Believes no port that a sender is free to choose, but for connections whose opening was not seen.
 
-use crate::flow::{Evidence, Flow, Stage, UNKNOWN};
+use crate::flow::{Flow, Stage};
 use crate::names::Names;
 use crate::packet::Packet;
 use crate::protocol::dns::{self, message};
-use crate::record::L4;
-use crate::tcp::{ACK, SYN, Tcp};
+use crate::tcp::{ACK, SYN};
 use crate::transport::Transport;
 use crate::udp::Udp;
 
@@ -36,34 +35,13 @@ pub(crate) fn begin(
     let (client_mac, server_mac) = if by_client { (src_mac, dst_mac) } else { (dst_mac, src_mac) };
     names.sent_from(src_mac, ends.src.0);
     let known = names.known(client.0, client_mac, server.0);
-    let mut flow = Flow {
-        client,
-        server,
-        first_ns: wire.frame.ts_ns,
-        first_frame: wire.number,
-        opening_seen,
-        lossy: false,
-        ech: false,
-        guessed: false,
-        unread: false,
-        isn: match packet.transport {
-            Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => Some(seq),
-            _ => None,
-        },
-        l4: L4::from_ip_protocol(ends.protocol),
-        vlan: wire.link.vlan,
-        tunnel: ends.tunnel,
-        interface: wire.frame.interface,
-        app: UNKNOWN,
-        client_mac,
-        server_mac,
-        stage: match packet.transport {
-            Transport::Tcp { .. } => Stage::Tcp(Box::<Tcp>::default()),
-            Transport::Udp => Stage::Udp(Udp::Fresh),
-            Transport::Fragment { .. } | Transport::Other => Stage::Done,
-        },
-        evidence: Evidence { known, ..Evidence::default() },
+    let stage = match packet.transport {
+        Transport::Tcp { .. } => Stage::Tcp(None),
+        Transport::Udp => Stage::Udp(Udp::Fresh),
+        Transport::Fragment { .. } | Transport::Other => Stage::Done,
     };
+    let mut flow = Flow::new(wire, [client_mac, server_mac], known, stage);
+    flow.opening_seen = opening_seen;
     if let Some((before, _)) = before {
         flow.continues(before);
     }

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::flow::{Flow, Hot};
+use crate::flow::{Evidence, Flow, Hot, SERVER};
+use crate::ip::Addr;
 use crate::names::Answer;
 use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
 
@@ -20,20 +21,22 @@ struct Decision {
 }
 
 /// A flow's record, and how many names did not fit into it.
-pub(crate) fn record(number: u64, hot: &Hot, flow: Flow) -> (FlowRecord, u64) {
-    let verdict = decide(hot, &flow);
-    let (shown, left_out) = shown(&flow);
-    let weird = flow.evidence.weird_words();
-    let mut names = flow.evidence.names;
+pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64) {
+    let evidence = flow.take_evidence();
+    let [client, server] = hot.ends();
+    let verdict = decide(hot, &flow, &evidence);
+    let (shown, left_out) = shown(&evidence);
+    let weird = evidence.weird_words();
+    let mut names = evidence.names;
     names.extend(shown);
     names.sort_by_key(|name| name.frame);
     let record = FlowRecord {
         file: String::new(),
         flow: number,
-        l4: flow.l4,
-        client: (flow.client.0.ip(), flow.client.1).into(),
-        server: (flow.server.0.ip(), flow.server.1).into(),
-        vlan: flow.vlan,
+        l4: hot.key.l4(),
+        client: (client.0.ip(), client.1).into(),
+        server: (server.0.ip(), server.1).into(),
+        vlan: hot.key.vlan(),
         first_ns: flow.first_ns,
         last_ns: hot.last_ns,
         packets: hot.packets,
@@ -43,7 +46,7 @@ pub(crate) fn record(number: u64, hot: &Hot, flow: Flow) -> (FlowRecord, u64) {
         state: verdict.state,
         reason: verdict.reason,
         corroborated: verdict.corroborated,
-        alpn: flow.evidence.alpn,
+        alpn: evidence.alpn,
         ech: flow.ech,
         frames: [flow.first_frame, hot.last_frame],
         client_mac: flow.client_mac,
@@ -54,21 +57,21 @@ pub(crate) fn record(number: u64, hot: &Hot, flow: Flow) -> (FlowRecord, u64) {
         disagreement: verdict.disagreement,
         guessed: flow.guessed,
         interface: flow.interface,
-        tunnel: (flow.tunnel != 0).then_some(flow.tunnel),
+        tunnel: hot.key.tunnel(),
         unread: flow.unread,
-        version: flow.evidence.version.map(Into::into),
-        ja4: flow.evidence.ja4,
-        carries: flow.evidence.carries.iter().map(|&what| what.to_owned()).collect(),
+        version: evidence.version.map(Into::into),
+        ja4: evidence.ja4,
+        carries: evidence.carries.iter().map(|&what| what.to_owned()).collect(),
         weird,
     };
-    (record, flow.evidence.dropped + left_out)
+    (record, evidence.dropped + left_out)
 }
 
 /// What DNS gave before the flow, as far as a record holds it: first what vouches for a name that the client asserts.
-fn shown(flow: &Flow) -> (Vec<Name>, u64) {
+fn shown(evidence: &Evidence) -> (Vec<Name>, u64) {
     let asserts =
-        |alias: &str| flow.evidence.names.iter().any(|name| name.kind.is_asserted() && name.name == alias);
-    let mut answers: Vec<&Answer> = flow.evidence.known.answers.iter().collect();
+        |alias: &str| evidence.names.iter().any(|name| name.kind.is_asserted() && name.name == alias);
+    let mut answers: Vec<&Answer> = evidence.known.iter().collect();
     answers.sort_by_key(|answer| !asserts(&answer.name) && !answer.chain.iter().any(|alias| asserts(alias)));
     let (mut chains, mut chain_bytes, mut name_bytes, mut left_out) = (0, 0, 0, 0);
     let mut names = Vec::with_capacity(answers.len());
@@ -92,16 +95,15 @@ fn shown(flow: &Flow) -> (Vec<Name>, u64) {
     (names, left_out)
 }
 
-fn decide(hot: &Hot, flow: &Flow) -> Decision {
-    let known = &flow.evidence.known;
-    let dns = &known.answers;
-    let server = flow.server.0.ip();
+fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence) -> Decision {
+    let dns = &evidence.known;
+    let server = hot.ends()[SERVER].0.ip();
     // The server's own address, written where a name belongs, names nothing.
     let is_own_address = |name: &Name| name.name.parse::<IpAddr>() == Ok(server);
     // Neither does an outer name, which is there to mislead.
     let tells =
         |name: &&Name| name.kind.is_asserted() && name.kind != NameKind::EchOuter && !is_own_address(name);
-    let asserted: Vec<&Name> = flow.evidence.names.iter().filter(tells).collect();
+    let asserted: Vec<&Name> = evidence.names.iter().filter(tells).collect();
     let vouched = |name: &Name| {
         let is_it = |other: &str| other == name.name;
         dns.iter().any(|answer| is_it(&answer.name) || answer.chain.iter().any(|alias| is_it(alias)))
@@ -145,8 +147,8 @@ fn disagreement(asserted: &[&Name], looked_up: bool, vouched: impl Fn(&Name) -> 
 
 /// Why nothing names the server: the first that applies.
 fn why(hot: &Hot, flow: &Flow) -> Reason {
-    let known = &flow.evidence.known;
-    if hot.link_control || flow.server.0.is_local() || is_broadcast(flow) {
+    let server = hot.ends()[SERVER].0;
+    if hot.link_control || server.is_local() || is_broadcast(server, flow) {
         Reason::Local
     } else if matches!(flow.app, "dns" | "mdns" | "llmnr") {
         Reason::Resolver
@@ -156,9 +158,9 @@ fn why(hot: &Hot, flow: &Flow) -> Reason {
         Reason::BeforeCapture
     } else if flow.lossy {
         Reason::Loss
-    } else if known.hidden_dns {
+    } else if flow.hidden_dns {
         Reason::HiddenDns
-    } else if known.used_dns {
+    } else if flow.used_dns {
         Reason::NeverQueried
     } else {
         Reason::NoDnsSeen
@@ -166,7 +168,7 @@ fn why(hot: &Hot, flow: &Flow) -> Reason {
 }
 
 /// A private network's own broadcast address, which only the link address gives away.
-fn is_broadcast(flow: &Flow) -> bool {
+fn is_broadcast(server: Addr, flow: &Flow) -> bool {
     let to_all = flow.server_mac.is_some_and(|mac| mac.0 == [0xff; 6]);
-    to_all && matches!(flow.server.0.ip(), IpAddr::V4(ip) if ip.is_private())
+    to_all && matches!(server.ip(), IpAddr::V4(ip) if ip.is_private())
 }

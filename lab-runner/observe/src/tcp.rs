@@ -59,13 +59,14 @@ impl Tcp {
 
 /// Takes a segment with payload, and returns how the flow stands then.
 pub(crate) fn advance(
-    mut tcp: Box<Tcp>,
+    tcp: Option<Box<Tcp>>,
     flow: &mut Flow,
     side: usize,
     segment: Segment<'_>,
     context: &mut Context<'_>,
 ) -> Stage {
     let Segment { seq, payload, wire_len } = segment;
+    let mut tcp = tcp.unwrap_or_else(|| begin(flow));
     let done = with(&mut tcp, side, flow, context, |stream, budget, show| {
         stream.push(seq, payload, wire_len, budget, show)
     });
@@ -78,7 +79,18 @@ pub(crate) fn advance(
             tcp.streams[side].pause(context.budget);
         }
     }
-    Stage::Tcp(tcp)
+    Stage::Tcp(Some(tcp))
+}
+
+/// Bytes begin behind the SYNs that were seen.
+fn begin(flow: &Flow) -> Box<Tcp> {
+    let mut tcp = Box::<Tcp>::default();
+    for side in [CLIENT, SERVER] {
+        if let Some(seq) = flow.isn[side] {
+            tcp.syn(side, seq);
+        }
+    }
+    tcp
 }
 
 /// Takes what is left when the flow or the capture ends.

@@ -51,7 +51,7 @@ pub(crate) fn advance(
     cut: bool,
     context: &mut Context<'_>,
 ) -> Stage {
-    let ports = [flow.client.1, flow.server.1];
+    let ports = context.ports();
     let datagram = Datagram { bytes: payload, cut, side, ports, before: &[] };
     let facts = &mut Facts { flow, context };
     match udp {

@@ -2,8 +2,13 @@
 
 use super::key::Key;
 use crate::capture::Frame;
-use crate::record::MacAddr;
+use crate::ip::Addr;
+use crate::record::{L4, MacAddr};
 use crate::tcp::{FIN, RST};
+
+/// UDP and the like; NATs keep a binding so long (RFC 4787 §4.3 asks for two minutes, many keep less).
+const REST_NS: u64 = 60 * 1_000_000_000;
+const ICMP_REST_NS: u64 = 30 * 1_000_000_000;
 
 /// The side that opened the flow.
 pub(crate) const CLIENT: usize = 0;
@@ -38,12 +43,10 @@ pub(crate) struct Hot {
     pub(crate) payload_seen: bool,
     /// A packet of the server's side came from the client's link address.
     pub(crate) forged: bool,
-    /// How long it may rest before it is over.
-    pub(crate) rest_ns: u64,
 }
 
 impl Hot {
-    pub(crate) fn new(key: Key, client_is_low: bool, client_mac: Option<MacAddr>, rest_ns: u64) -> Self {
+    pub(crate) fn new(key: Key, client_is_low: bool, client_mac: Option<MacAddr>) -> Self {
         Self {
             key,
             packets: [0; 2],
@@ -60,8 +63,13 @@ impl Hot {
             reset: false,
             payload_seen: false,
             forged: false,
-            rest_ns,
         }
+    }
+
+    /// The client's end, and the server's.
+    pub(crate) fn ends(&self) -> [(Addr, u16); 2] {
+        let [low, high] = self.key.ends();
+        if self.client_is_low { [low, high] } else { [high, low] }
     }
 
     /// Counts a frame of one side.
@@ -92,7 +100,12 @@ impl Hot {
     /// So long after its last packet a flow without connections is over, and what comes is another.
     #[inline]
     pub(crate) fn has_rested(&self, now_ns: u64) -> bool {
-        now_ns.saturating_sub(self.last_ns) > self.rest_ns
+        let limit_ns = match self.key.l4() {
+            L4::Tcp => return false,
+            L4::Icmp | L4::Icmpv6 => ICMP_REST_NS,
+            _ => REST_NS,
+        };
+        now_ns.saturating_sub(self.last_ns) > limit_ns
     }
 
     /// Whether the connection was closed by either side.

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher as _};
 
 use crate::hash::Hasher;
 use crate::ip::Addr;
+use crate::record::L4;
 
 /// No VLAN tag: ids have 12 bits.
 const NO_VLAN: u16 = u16::MAX;
@@ -46,6 +47,26 @@ impl Key {
             v6: src.0.v6,
         };
         (key, forward)
+    }
+
+    /// The smaller end, and the other.
+    pub(crate) fn ends(&self) -> [(Addr, u16); 2] {
+        let end = |bits, port| (Addr { bits, v6: self.v6 }, port);
+        [end(self.low, self.low_port), end(self.high, self.high_port)]
+    }
+
+    #[inline]
+    pub(crate) fn l4(&self) -> L4 {
+        L4::from_ip_protocol(self.protocol)
+    }
+
+    pub(crate) fn vlan(&self) -> Option<u16> {
+        Some(self.vlan).filter(|vlan| *vlan != NO_VLAN)
+    }
+
+    /// The number of the flow that carries this one.
+    pub(crate) fn tunnel(&self) -> Option<u64> {
+        Some(u64::from(self.tunnel)).filter(|tunnel| *tunnel != 0)
     }
 
     #[inline]

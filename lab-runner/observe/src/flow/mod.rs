@@ -6,9 +6,9 @@ mod table;
 
 use std::borrow::Cow;
 
-use crate::ip::Addr;
-use crate::names::Known;
-use crate::record::{L4, MacAddr, Name, NameKind, Weird};
+use crate::names::{Answer, Known};
+use crate::packet::Wire;
+use crate::record::{MacAddr, Name, Weird};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 
@@ -20,26 +20,19 @@ pub(crate) use table::Flows;
 const MAX_NAMES: usize = 512;
 /// Words of oddities kept for a flow.
 const MAX_WEIRD: usize = 16;
-/// UDP and the like; NATs keep a binding so long (RFC 4787 §4.3 asks for two minutes, many keep less).
-const REST_NS: u64 = 60 * 1_000_000_000;
-const ICMP_REST_NS: u64 = 30 * 1_000_000_000;
-
-/// How long, in nanoseconds, a flow of a transport may rest before it is over.
-pub(crate) fn rest_ns(l4: L4) -> u64 {
-    match l4 {
-        L4::Tcp => u64::MAX,
-        L4::Icmp | L4::Icmpv6 => ICMP_REST_NS,
-        _ => REST_NS,
-    }
-}
-
 /// What few packets of a flow touch.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    pub(crate) client: (Addr, u16),
-    pub(crate) server: (Addr, u16),
     pub(crate) first_ns: u64,
     pub(crate) first_frame: u64,
+    pub(crate) app: &'static str,
+    pub(crate) stage: Stage,
+    evidence: Option<Box<Evidence>>,
+    /// The sequence numbers of both sides' SYNs.
+    pub(crate) isn: [Option<u32>; 2],
+    pub(crate) interface: u32,
+    pub(crate) client_mac: Option<MacAddr>,
+    pub(crate) server_mac: Option<MacAddr>,
     pub(crate) opening_seen: bool,
     /// A parser would have wanted bytes that are missing.
     pub(crate) lossy: bool,
@@ -47,17 +40,10 @@ pub(crate) struct Flow {
     pub(crate) guessed: bool,
     /// Payload that claimed to be of a protocol could not be read.
     pub(crate) unread: bool,
-    /// The sequence number of the client's SYN.
-    pub(crate) isn: Option<u32>,
-    pub(crate) l4: L4,
-    pub(crate) vlan: Option<u16>,
-    pub(crate) tunnel: u64,
-    pub(crate) interface: u32,
-    pub(crate) app: &'static str,
-    pub(crate) client_mac: Option<MacAddr>,
-    pub(crate) server_mac: Option<MacAddr>,
-    pub(crate) stage: Stage,
-    pub(crate) evidence: Evidence,
+    /// The client had asked a resolver before.
+    pub(crate) used_dns: bool,
+    /// The client had opened a channel that hides look-ups before.
+    pub(crate) hidden_dns: bool,
 }
 
 /// How far a flow's parsing has come.
@@ -66,7 +52,8 @@ pub(crate) enum Stage {
     /// Nothing more to learn: only counters.
     #[default]
     Done,
-    Tcp(Box<Tcp>),
+    /// `None` as long as neither side sent anything.
+    Tcp(Option<Box<Tcp>>),
     Udp(Udp),
 }
 
@@ -75,18 +62,19 @@ impl Stage {
     pub(crate) fn wants(&self) -> [bool; 2] {
         match self {
             Self::Done => [false; 2],
-            Self::Tcp(tcp) => [tcp.wants(CLIENT), tcp.wants(SERVER)],
-            Self::Udp(_) => [true; 2],
+            Self::Tcp(Some(tcp)) => [tcp.wants(CLIENT), tcp.wants(SERVER)],
+            Self::Tcp(None) | Self::Udp(_) => [true; 2],
         }
     }
 }
 
-/// What was learnt. Empty, and without memory of its own, on most flows of most captures.
+/// What was learnt. Most flows of most captures have none.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     pub(crate) names: Vec<Name>,
     pub(crate) alpn: Vec<String>,
-    pub(crate) known: Known,
+    /// What DNS had told the client before.
+    pub(crate) known: Vec<Answer>,
     pub(crate) version: Option<Cow<'static, str>>,
     pub(crate) ja4: Option<String>,
     pub(crate) carries: Vec<&'static str>,
@@ -123,6 +111,43 @@ impl Evidence {
 }
 
 impl Flow {
+    /// A flow that begins with a frame, between the link addresses of its client and its server.
+    pub(crate) fn new(wire: &Wire<'_>, macs: [Option<MacAddr>; 2], known: Known, stage: Stage) -> Self {
+        let evidence = if known.answers.is_empty() {
+            None
+        } else {
+            Some(Box::new(Evidence { known: known.answers, ..Evidence::default() }))
+        };
+        Self {
+            first_ns: wire.frame.ts_ns,
+            first_frame: wire.number,
+            app: UNKNOWN,
+            stage,
+            evidence,
+            isn: [None; 2],
+            interface: wire.frame.interface,
+            client_mac: macs[CLIENT],
+            server_mac: macs[SERVER],
+            opening_seen: false,
+            lossy: false,
+            ech: false,
+            guessed: false,
+            unread: false,
+            used_dns: known.used_dns,
+            hidden_dns: known.hidden_dns,
+        }
+    }
+
+    /// What was learnt, to add to.
+    pub(crate) fn evidence(&mut self) -> &mut Evidence {
+        self.evidence.get_or_insert_default()
+    }
+
+    /// All that was learnt.
+    pub(crate) fn take_evidence(&mut self) -> Evidence {
+        self.evidence.take().map_or_else(Evidence::default, |evidence| *evidence)
+    }
+
     /// Goes on where a flow between the same ends had rested: what was spoken is not begun anew.
     pub(crate) fn continues(&mut self, before: &mut Self) {
         if before.app != UNKNOWN {

@@ -4,7 +4,7 @@
 
 use crate::context::Context;
 use crate::escape;
-use crate::flow::{Flow, UNKNOWN};
+use crate::flow::{CLIENT, Flow, UNKNOWN};
 use crate::protocol::dns::message::Message;
 use crate::record::{Name, NameKind};
 
@@ -51,30 +51,31 @@ impl Facts<'_, '_> {
 
     /// A name with all that is known of it.
     pub(crate) fn evidence(&mut self, name: Name) {
-        self.flow.evidence.name(name);
+        self.flow.evidence().name(name);
     }
 
     /// The application protocols that the client offers.
     pub(crate) fn alpn(&mut self, offered: Vec<String>) {
-        if self.flow.evidence.alpn.is_empty() {
-            self.flow.evidence.alpn = offered;
+        if !offered.is_empty() && self.flow.evidence().alpn.is_empty() {
+            self.flow.evidence().alpn = offered;
         }
     }
 
     /// The version that is spoken, or offered until the server chose; the last word counts.
     pub(crate) fn version(&mut self, version: impl Into<std::borrow::Cow<'static, str>>) {
-        self.flow.evidence.version = Some(version.into());
+        self.flow.evidence().version = Some(version.into());
     }
 
     /// The client's TLS fingerprint (JA4).
     pub(crate) fn ja4(&mut self, ja4: String) {
-        self.flow.evidence.ja4.get_or_insert(ja4);
+        self.flow.evidence().ja4.get_or_insert(ja4);
     }
 
     /// The flow carries something that identifies its user or device; the value itself is never kept.
     pub(crate) fn carries(&mut self, what: &'static str) {
-        if !self.flow.evidence.carries.contains(&what) {
-            self.flow.evidence.carries.push(what);
+        let carries = &mut self.flow.evidence().carries;
+        if !carries.contains(&what) {
+            carries.push(what);
         }
     }
 
@@ -85,22 +86,27 @@ impl Facts<'_, '_> {
 
     /// Look-ups of this client are hidden from here on (DoT, DoH, DoQ).
     pub(crate) fn hides_look_ups(&mut self) {
-        self.context.names.hides(self.flow.client.0, self.flow.client_mac);
+        self.context.names.hides(self.context.ends[CLIENT].0, self.flow.client_mac);
     }
 
     /// The client asks a resolver.
     pub(crate) fn uses_look_ups(&mut self) {
-        self.context.names.asked(self.flow.client.0, self.flow.client_mac);
+        self.context.names.asked(self.context.ends[CLIENT].0, self.flow.client_mac);
     }
 
     /// The client was given an answer.
     pub(crate) fn was_told(&mut self, message: &Message) {
-        self.context.names.answered(self.flow.client.0, self.flow.client_mac, message, self.context.frame);
+        self.context.names.answered(
+            self.context.ends[CLIENT].0,
+            self.flow.client_mac,
+            message,
+            self.context.frame,
+        );
     }
 
     /// An oddity, by its word; kept with this frame, for the flow and for the capture.
     pub(crate) fn weird(&mut self, word: &'static str) {
-        self.flow.evidence.weird(word, self.context.frame);
+        self.flow.evidence().weird(word, self.context.frame);
         self.context.weird(word);
     }
 
@@ -116,7 +122,7 @@ impl Facts<'_, '_> {
 
     /// The client's port and the server's.
     pub(crate) fn ports(&self) -> [u16; 2] {
-        [self.flow.client.1, self.flow.server.1]
+        self.context.ports()
     }
 
     /// Whether the flow's opening was captured.
