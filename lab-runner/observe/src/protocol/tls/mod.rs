@@ -1,0 +1,221 @@
+//! TLS from its hello on: the name that the client asks for, the version that the server chooses, and, up to TLS 1.2, the
+//! names in the server's certificate.
+//!
+//! Decrypts nothing and verifies nothing. After that the flow is answered.
+
+mod certificate;
+pub(crate) mod hello;
+mod ja4;
+mod nameless;
+mod record;
+
+use std::net::IpAddr;
+
+pub(crate) use hello::{Carrier, ClientHello, parse as parse_hello};
+pub(crate) use nameless::NAMELESS;
+
+use super::facts::Facts;
+use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
+use crate::flow::CLIENT;
+use crate::record::NameKind;
+use crate::stream::MAX_HELD;
+
+/// Bytes of a server in which its certificate must come; chains take some 5 KiB.
+const MAX_FLIGHT: usize = MAX_HELD / 2;
+/// TLS 1.3 encrypts certificates (RFC 8446 §2).
+const TLS_1_3: u16 = 0x0304;
+
+/// TLS from its hello on.
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { probe, open: |opening| Box::new(Session::new(opening)) };
+
+fn probe(opening: &Opening<'_>) -> Probe {
+    let message = if opening.side == CLIENT { record::CLIENT_HELLO } else { record::SERVER_HELLO };
+    record::probe(opening.bytes, message)
+}
+
+/// Could a client begin TLS with these bytes?
+pub(crate) fn probe_client(bytes: &[u8]) -> Probe {
+    record::probe(bytes, record::CLIENT_HELLO)
+}
+
+/// One connection's handshake.
+#[derive(Debug)]
+struct Session {
+    /// Something that is no TLS came before.
+    late: bool,
+    /// Whose part is known, or given up.
+    over: [bool; 2],
+    /// The server said hello, and its client did not yet.
+    unasked: bool,
+    /// Whether bytes of the server were looked at.
+    answered: bool,
+    /// Bytes of either side below which there is nothing new.
+    need: [usize; 2],
+}
+
+impl Session {
+    fn new(opening: &Opening<'_>) -> Self {
+        let unasked = opening.side != CLIENT;
+        Self { late: opening.late, over: [false; 2], unasked, answered: false, need: [0; 2] }
+    }
+
+    fn client(&mut self, bytes: &[u8], last: bool, facts: &mut Facts<'_, '_>) -> Step {
+        match client_hello(bytes, last) {
+            Found::Hello(hello) => {
+                // What came in clear before is the better word for a STARTTLS; its names tell of the TLS.
+                facts.recognised("tls");
+                hello.tell(if self.late { NameKind::StarttlsSni } else { NameKind::Sni }, facts);
+                self.ends(CLIENT, bytes)
+            }
+            Found::More(need) => {
+                self.need[CLIENT] = need;
+                Step::Took(0)
+            }
+            // Its hello was lost.
+            Found::No if self.unasked && nameless::is_nameless(bytes) => {
+                facts.recognised("tls");
+                self.ends(CLIENT, bytes)
+            }
+            Found::No => Step::NotMine,
+        }
+    }
+
+    fn server(&mut self, side: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        if self.unasked {
+            facts.suggested("tls");
+        }
+        let first = !std::mem::replace(&mut self.answered, true);
+        if first && !record::is_record(bytes) {
+            if !self.late && !shown.after_gap && facts.opening_seen() {
+                // A hello that no server of TLS takes may only have been there to show a name.
+                facts.weird("tls_refused");
+                facts.unread();
+            }
+            return self.ends(side, bytes);
+        }
+        let flight = record::handshake(bytes, |joined| matches!(read_flight(joined), Flight::Read { .. }));
+        let room = |more_at: &usize| !shown.last && *more_at <= MAX_FLIGHT;
+        match (read_flight(&flight.bytes), flight.more_at.filter(room)) {
+            (Flight::Cut { missing, .. }, Some(more_at)) if bytes.len() + missing <= MAX_FLIGHT => {
+                self.need[side] = more_at.max(bytes.len() + missing);
+                Step::Took(0)
+            }
+            (Flight::Read { version, certificate } | Flight::Cut { version, certificate, .. }, _) => {
+                if let Some(version) = version {
+                    facts.version(hello::version_word(version));
+                }
+                if let Some(certificate) = certificate {
+                    tell_certificate(certificate, facts);
+                }
+                self.ends(side, bytes)
+            }
+        }
+    }
+
+    /// Nothing more is needed of this side.
+    fn ends(&mut self, side: usize, bytes: &[u8]) -> Step {
+        self.over[side] = true;
+        if self.over == [true; 2] { Step::Done } else { Step::Took(bytes.len()) }
+    }
+}
+
+impl Dialogue for Session {
+    fn wants(&self, side: usize) -> bool {
+        !self.over[side]
+    }
+
+    fn read(&mut self, side: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        if self.over[side] {
+            return Step::Took(bytes.len());
+        }
+        if bytes.len() < self.need[side] && !shown.last {
+            return Step::Took(0);
+        }
+        if side == CLIENT {
+            self.client(bytes, shown.last, facts)
+        } else {
+            self.server(side, bytes, shown, facts)
+        }
+    }
+}
+
+/// What a look for a ClientHello found.
+enum Found {
+    Hello(ClientHello),
+    /// It goes on behind these bytes: nothing new can be told before there are so many.
+    More(usize),
+    No,
+}
+
+/// Looks for a ClientHello in records; with `last`, takes what there is of one.
+fn client_hello(bytes: &[u8], last: bool) -> Found {
+    if probe_client(bytes) == Probe::No {
+        return Found::No;
+    }
+    let is_whole = |joined: &[u8]| record::messages(joined).next().is_some_and(|hello| hello.missing == 0);
+    let joined = record::handshake(bytes, is_whole);
+    let hello = record::messages(&joined.bytes).next();
+    let missing = hello.map_or(0, |hello| hello.missing);
+    let more_at = joined.more_at.map(|more_at| more_at.max(bytes.len() + missing)).filter(|_| !last);
+    match (hello, more_at) {
+        (Some(hello), _) if hello.body.len() + hello.missing > MAX_HELD => Found::No,
+        (Some(hello), _) if hello.missing == 0 => Found::Hello(parse_hello(hello.body, true)),
+        (_, Some(more_at)) if more_at <= MAX_HELD => Found::More(more_at),
+        (Some(hello), _) => Found::Hello(parse_hello(hello.body, false)),
+        (None, _) => Found::No,
+    }
+}
+
+/// What a server's first messages tell.
+enum Flight<'a> {
+    /// All that they are going to.
+    Read { version: Option<u16>, certificate: Option<&'a [u8]> },
+    /// There may be more; of the message that is incomplete so many bytes are missing.
+    Cut { version: Option<u16>, certificate: Option<&'a [u8]>, missing: usize },
+}
+
+fn read_flight(bytes: &[u8]) -> Flight<'_> {
+    let mut version = None;
+    for message in record::messages(bytes) {
+        let missing = message.missing;
+        match message.kind {
+            record::SERVER_HELLO => {
+                version = hello::chosen(message.body);
+                if missing == 0 && version.is_none_or(|version| version >= TLS_1_3) {
+                    return Flight::Read { version, certificate: None };
+                }
+            }
+            record::CERTIFICATE if missing == 0 => {
+                return Flight::Read { version, certificate: Some(message.body) };
+            }
+            record::CERTIFICATE => return Flight::Cut { version, certificate: Some(message.body), missing },
+            // Before a certificate comes nothing else: the session is resumed, or has none.
+            _ => return Flight::Read { version, certificate: None },
+        }
+        if missing > 0 {
+            return Flight::Cut { version, certificate: None, missing };
+        }
+    }
+    Flight::Cut { version, certificate: None, missing: 0 }
+}
+
+fn tell_certificate(message: &[u8], facts: &mut Facts<'_, '_>) {
+    let Some(certificate) = certificate::first(message) else { return };
+    for name in certificate.subject.iter().chain(&certificate.names) {
+        facts.name(NameKind::CertSan, name);
+    }
+    for &address in &certificate.addresses {
+        let ip = match *address {
+            [a, b, c, d] => IpAddr::from([a, b, c, d]),
+            _ => match <[u8; 16]>::try_from(address) {
+                Ok(bytes) => IpAddr::from(bytes),
+                Err(_) => continue,
+            },
+        };
+        facts.escaped(NameKind::CertSan, ip.to_string());
+    }
+    if certificate.is_tors() {
+        facts.becomes("tor");
+    }
+}
