@@ -24,6 +24,13 @@ impl Oddities {
         }
     }
 
+    /// Counts oddities that stand in no frame.
+    pub(crate) fn add(&mut self, word: &'static str, count: u64) {
+        if count > 0 {
+            self.0.entry(word).or_default().count += count;
+        }
+    }
+
     /// How often each was seen.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         self.0.iter().map(|(word, oddity)| ((*word).to_owned(), oddity.count)).collect()

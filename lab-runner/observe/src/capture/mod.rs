@@ -1,12 +1,23 @@
-//! Capture files: frames out of a byte slice, without copying them.
+//! Capture files: frames out of bytes, without copying them.
 //!
-//! The format is told by magic number, never by a file's name. A cut or damaged file yields every frame before the damage,
-//! and [`Frames::end`] says what is wrong. Nothing here opens a file.
+//! [`frames`] reads a capture that lies in memory, [`Reader`] one that streams by; both use the same parsers, and a frame is
+//! lent from where its bytes lie. The format is told by magic number, never by a file's name. A cut or damaged file yields
+//! every frame before the damage, and [`End`] says what is wrong. Nothing here opens a file.
 
+mod format;
+mod frames;
+mod order;
+mod packed;
 mod pcap;
 mod pcapng;
+mod reader;
+mod window;
 
 use thiserror::Error;
+
+pub use frames::{Frames, frames};
+pub use packed::{Packing, Unpacked};
+pub use reader::Reader;
 
 /// A frame longer than this is taken for damage: no link carries it, and Wireshark refuses it too.
 pub const MAX_FRAME_BYTES: u32 = 1 << 20;
@@ -14,7 +25,7 @@ pub const MAX_FRAME_BYTES: u32 = 1 << 20;
 /// One captured frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Unix nanoseconds.
+    /// Unix nanoseconds. A simple packet of pcapng has no time: it gets that of the packet before it.
     pub ts_ns: u64,
     /// The bytes that were captured, from the link header on.
     pub data: &'a [u8],
@@ -35,7 +46,7 @@ pub struct Interface {
     pub name: Option<String>,
     /// Bytes kept of each frame at most; 0 means all.
     pub snaplen: u32,
-    /// Packets that were dropped for want of room, as the file's last statistics say.
+    /// Packets that were dropped for want of room, as the file's statistics and packets say.
     pub drops: Option<u64>,
 }
 
@@ -45,9 +56,9 @@ pub enum CaptureError {
     /// Nothing there.
     #[error("the capture is empty (0 bytes): was the recording ever started?")]
     Empty,
-    /// A packed file.
+    /// A packed capture, where the bytes have to lie in memory as they are: [`Reader`] unpacks.
     #[error("the capture is packed with {0}: unpack it first")]
-    Packed(&'static str),
+    Packed(Packing),
     /// None of the magic numbers.
     #[error("no capture: the first bytes are {first} where pcap or pcapng has its magic number")]
     UnknownMagic {
@@ -62,134 +73,25 @@ pub enum CaptureError {
         /// Bytes there should be.
         need: usize,
     },
+    /// The source failed before there was a capture's header.
+    #[error("the capture can't be read: {0}")]
+    Unreadable(String),
 }
 
-/// How a capture ended; complete once [`Frames`] has given `None`.
+/// How a capture ended; complete once its reader has given `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct End {
-    /// The file is cut or damaged: what is wrong, and at which byte.
+    /// The file is cut or damaged: what is wrong, and at which byte (of the unpacked capture).
     pub cut: Option<String>,
     /// Bytes behind the damage, which were not read.
     pub unread_bytes: u64,
 }
 
-/// The frames of a capture, in the order of the file.
-#[derive(Debug)]
-pub struct Frames<'a> {
-    format: Format<'a>,
-    end: End,
-    finished: bool,
-}
-
-#[derive(Debug)]
-enum Format<'a> {
-    Pcap(pcap::Reader<'a>),
-    Pcapng(Box<pcapng::Reader<'a>>),
-}
-
-/// What a format's reader says where a frame should be.
-enum Next<'a> {
-    Frame(Frame<'a>),
-    End,
-    Cut { at: usize, reason: String },
-}
-
-/// Reads a capture by its magic number.
-///
-/// # Errors
-/// Where the bytes are no capture at all. A capture that is damaged further on is no error: see [`Frames::end`].
-pub fn frames(bytes: &[u8]) -> Result<Frames<'_>, CaptureError> {
-    if bytes.is_empty() {
-        return Err(CaptureError::Empty);
-    }
-    let format = if let Some(reader) = pcap::Reader::new(bytes)? {
-        Format::Pcap(reader)
-    } else if let Some(reader) = pcapng::Reader::new(bytes)? {
-        Format::Pcapng(Box::new(reader))
-    } else if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Err(CaptureError::Packed("gzip"));
-    } else if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Err(CaptureError::Packed("zstd"));
-    } else {
-        let first = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-        return Err(CaptureError::UnknownMagic { first });
-    };
-    Ok(Frames { format, end: End::default(), finished: false })
-}
-
-impl<'a> Frames<'a> {
-    /// How the capture ended. Only complete after the last frame.
-    pub fn end(&self) -> &End {
-        &self.end
-    }
-
-    /// The interfaces that were described so far.
-    pub fn interfaces(&self) -> &[Interface] {
-        match &self.format {
-            Format::Pcap(reader) => reader.interfaces(),
-            Format::Pcapng(reader) => reader.interfaces(),
-        }
-    }
-
-    /// Packets that the capturing system dropped, over all interfaces; `None` where the file doesn't tell.
-    pub fn drops(&self) -> Option<u64> {
-        self.interfaces().iter().filter_map(|interface| interface.drops).reduce(u64::saturating_add)
-    }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = Frame<'a>;
-
-    fn next(&mut self) -> Option<Frame<'a>> {
-        if self.finished {
-            return None;
-        }
-        let (next, total) = match &mut self.format {
-            Format::Pcap(reader) => (reader.next(), reader.total()),
-            Format::Pcapng(reader) => (reader.next(), reader.total()),
-        };
-        match next {
-            Next::Frame(frame) => return Some(frame),
-            Next::End => {}
-            Next::Cut { at, reason } => {
-                self.end.cut = Some(format!("{reason} at byte {at}"));
-                self.end.unread_bytes = total.saturating_sub(at) as u64;
-            }
-        }
-        self.finished = true;
-        None
-    }
-}
-
-/// The byte order of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
-        let field = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(match self {
-            Self::Little => u16::from_le_bytes(field),
-            Self::Big => u16::from_be_bytes(field),
-        })
-    }
-
-    fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
-        let field = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(match self {
-            Self::Little => u32::from_le_bytes(field),
-            Self::Big => u32::from_be_bytes(field),
-        })
-    }
-
-    fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
-        let field = bytes.get(at..at.checked_add(8)?)?.try_into().ok()?;
-        Some(match self {
-            Self::Little => u64::from_le_bytes(field),
-            Self::Big => u64::from_be_bytes(field),
-        })
-    }
+/// Blocks of a pcapng file that were stepped over though they may hold something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Custom blocks: what they hold is known to their maker.
+    pub custom: u64,
+    /// Blocks of a type that the format's draft doesn't name.
+    pub unknown: u64,
 }

@@ -1,28 +1,39 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng): sections, interfaces, packets, statistics; all other blocks are stepped
-//! over.
+//! over, and those that may hold packets of their own are counted.
 
-use super::{CaptureError, Frame, Interface, MAX_FRAME_BYTES, Next, Order};
+use super::format::{Place, Step};
+use super::order::Order;
+use super::{CaptureError, Interface, MAX_FRAME_BYTES, Skipped};
 use crate::escape;
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const OLD_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const NAMES: u32 = 4;
 const STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+const JOURNAL: u32 = 9;
+const SECRETS: u32 = 10;
+/// Custom blocks, which may be copied to another file or not.
+const CUSTOM: [u32; 2] = [0x0000_0bad, 0x4000_0bad];
 const ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// More interfaces than this are taken for damage.
 const MAX_INTERFACES: usize = 1 << 16;
+/// A block longer than this is not looked into: beside a frame it has room for more comments than anyone writes.
+const MAX_BLOCK: usize = MAX_FRAME_BYTES as usize + (1 << 18);
 
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Parser {
     order: Order,
     /// Interfaces of all sections; those of the present one begin at `section_base`.
     interfaces: Vec<Interface>,
     clocks: Vec<Clock>,
     section_base: usize,
+    /// A long block was stepped over up to its second length, which must be this.
+    second_length: Option<u32>,
+    last_ns: u64,
+    skipped: Skipped,
 }
 
 /// How an interface counts time.
@@ -35,7 +46,20 @@ struct Clock {
 impl Clock {
     const MICROS: Self = Self { resolution: 6, offset_seconds: 0 };
 
+    #[inline]
     fn nanos(self, ticks: u64) -> u64 {
+        // What nearly all files have, without long division.
+        if self.offset_seconds == 0 {
+            match self.resolution {
+                6 => return ticks.saturating_mul(1000),
+                9 => return ticks,
+                _ => {}
+            }
+        }
+        self.any_nanos(ticks)
+    }
+
+    fn any_nanos(self, ticks: u64) -> u64 {
         let power = u32::from(self.resolution & 0x7f);
         let nanos = if self.resolution & 0x80 != 0 {
             // A negative power of two.
@@ -54,84 +78,146 @@ impl Clock {
     }
 }
 
-impl<'a> Reader<'a> {
+impl Parser {
     /// `None` where the magic number is another's.
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Option<Self>, CaptureError> {
-        if Order::Big.u32(bytes, 0) != Some(SECTION) {
+    pub(super) fn new(head: &[u8]) -> Result<Option<Self>, CaptureError> {
+        if Order::Big.u32(head, 0) != Some(SECTION) {
             return Ok(None);
         }
-        let Some(order) = section_order(bytes) else {
-            return if bytes.len() < 28 {
-                Err(CaptureError::HeaderCut { have: bytes.len(), need: 28 })
+        let Some(order) = section_order(head) else {
+            return if head.len() < 28 {
+                Err(CaptureError::HeaderCut { have: head.len(), need: 28 })
             } else {
                 Ok(None)
             };
         };
-        Ok(Some(Self { bytes, at: 0, order, interfaces: Vec::new(), clocks: Vec::new(), section_base: 0 }))
+        Ok(Some(Self {
+            order,
+            interfaces: Vec::new(),
+            clocks: Vec::new(),
+            section_base: 0,
+            second_length: None,
+            last_ns: 0,
+            skipped: Skipped::default(),
+        }))
     }
 
     pub(super) fn interfaces(&self) -> &[Interface] {
         &self.interfaces
     }
 
-    pub(super) fn total(&self) -> usize {
-        self.bytes.len()
+    pub(super) fn skipped(&self) -> Skipped {
+        self.skipped
     }
 
-    pub(super) fn next(&mut self) -> Next<'a> {
-        loop {
-            let at = self.at;
-            let cut = |reason: &str| Next::Cut { at, reason: reason.to_owned() };
-            let rest = &self.bytes[at.min(self.bytes.len())..];
-            if rest.is_empty() {
-                return Next::End;
+    pub(super) fn step(&mut self, shown: &[u8], whole: bool) -> Step {
+        if let Some(length) = self.second_length {
+            return match self.order.u32(shown, 0) {
+                Some(second) if second == length => {
+                    self.second_length = None;
+                    Step::Skip(4)
+                }
+                Some(_) => lengths_differ(),
+                None if whole => Step::Cut("the capture is cut inside of a block".into()),
+                None => Step::More(4),
+            };
+        }
+        if shown.len() < 12 {
+            return match whole {
+                true if shown.is_empty() => Step::End,
+                true => Step::Cut("the capture is cut inside of a block header".into()),
+                false => Step::More(12),
+            };
+        }
+        let is_section = Order::Big.u32(shown, 0) == Some(SECTION);
+        let order = match is_section.then(|| section_order(shown)) {
+            None => self.order,
+            Some(Some(order)) => order,
+            Some(None) => {
+                return Step::Cut("the capture is damaged: a section header without its byte order".into());
             }
-            if Order::Big.u32(rest, 0) == Some(SECTION) {
-                let Some(order) = section_order(rest) else {
-                    return cut("the capture is damaged: a section header without its byte order");
-                };
-                self.order = order;
+        };
+        let kind = order.u32(shown, 0).unwrap_or(0);
+        let length = order.u32(shown, 4).unwrap_or(0);
+        if length < 12 {
+            return Step::Cut("the capture is damaged: a block shorter than its own header".into());
+        }
+        // Some writers leave the length unpadded; blocks stay on 4 bytes all the same.
+        let padded = (length as usize).next_multiple_of(4);
+        if padded > MAX_BLOCK {
+            return self.step_over(kind, length, padded);
+        }
+        if shown.len() < padded {
+            return match whole {
+                true => Step::Cut(format!("the capture is cut: {} bytes of a block's {length}", shown.len())),
+                false => Step::More(padded),
+            };
+        }
+        if order.u32(shown, padded - 4) != Some(length) {
+            return lengths_differ();
+        }
+        self.order = order;
+        self.block(kind, &shown[8..padded - 4], padded)
+    }
+
+    /// Takes a whole block.
+    #[inline]
+    fn block(&mut self, kind: u32, body: &[u8], padded: usize) -> Step {
+        let place = match kind {
+            ENHANCED_PACKET | OLD_PACKET => self.packet(body, kind == OLD_PACKET),
+            SIMPLE_PACKET => self.simple(body),
+            _ => {
+                if let Some(reason) = self.other(kind, body) {
+                    return Step::Cut(reason.to_owned());
+                }
+                return Step::Skip(padded as u64);
+            }
+        };
+        match place {
+            Some(place) => {
+                self.last_ns = place.ts_ns;
+                Step::Frame(Place { from: place.from + 8, record: padded, ..place })
+            }
+            None => Step::Cut("the capture is damaged: a packet block that makes no sense".into()),
+        }
+    }
+
+    /// Takes a block that is no packet; answers with what is wrong with it.
+    fn other(&mut self, kind: u32, body: &[u8]) -> Option<&'static str> {
+        match kind {
+            SECTION => {
+                // A later major version may mean anything (§4.1).
+                if self.order.u16(body, 4) != Some(1) {
+                    return Some("the capture goes on in a version of pcapng that is not known");
+                }
                 self.section_base = self.interfaces.len();
             }
-            let (Some(kind), Some(length)) = (self.order.u32(rest, 0), self.order.u32(rest, 4)) else {
-                return cut("the capture is cut inside of a block header");
-            };
-            let length = length as usize;
-            if length < 12 {
-                return cut("the capture is damaged: a block shorter than its own header");
-            }
-            // Some writers leave the length unpadded; blocks stay on 4 bytes all the same.
-            let padded = length.next_multiple_of(4);
-            if padded > rest.len() {
-                return Next::Cut {
-                    at,
-                    reason: format!("the capture is cut: {} bytes of a block's {length}", rest.len()),
-                };
-            }
-            let body = &rest[8..padded - 4];
-            if self.order.u32(rest, padded - 4) != Some(length as u32) {
-                return cut("the capture is damaged: a block's two lengths differ");
-            }
-            self.at = at + padded;
-            let frame = match kind {
-                INTERFACE => {
-                    if self.interfaces.len() >= MAX_INTERFACES || self.interface(body).is_none() {
-                        return cut("the capture is damaged: an interface description that makes no sense");
-                    }
-                    continue;
+            INTERFACE => {
+                if self.interfaces.len() >= MAX_INTERFACES || self.interface(body).is_none() {
+                    return Some("the capture is damaged: an interface description that makes no sense");
                 }
-                STATISTICS => {
-                    self.statistics(body);
-                    continue;
-                }
-                ENHANCED_PACKET | OLD_PACKET => self.packet(body, kind == OLD_PACKET),
-                SIMPLE_PACKET => self.simple(body),
-                _ => continue,
-            };
-            return match frame {
-                Some(frame) => Next::Frame(frame),
-                None => cut("the capture is damaged: a packet block that makes no sense"),
-            };
+            }
+            STATISTICS => self.statistics(body),
+            _ => self.count(kind),
+        }
+        None
+    }
+
+    /// Steps over a block that is too long to be looked into.
+    fn step_over(&mut self, kind: u32, length: u32, padded: usize) -> Step {
+        if matches!(kind, SECTION | INTERFACE | STATISTICS | ENHANCED_PACKET | OLD_PACKET | SIMPLE_PACKET) {
+            return Step::Cut(format!("the capture is damaged: a block of {length} bytes"));
+        }
+        self.count(kind);
+        self.second_length = Some(length);
+        Step::Skip(padded as u64 - 4)
+    }
+
+    fn count(&mut self, kind: u32) {
+        match kind {
+            NAMES | JOURNAL | SECRETS => {}
+            _ if CUSTOM.contains(&kind) => self.skipped.custom += 1,
+            _ => self.skipped.unknown += 1,
         }
     }
 
@@ -163,44 +249,72 @@ impl<'a> Reader<'a> {
         if let Some(entry) = self.interfaces.get_mut(self.section_base.saturating_add(id as usize))
             && (interface.is_some() || system.is_some())
         {
-            entry.drops = Some(interface.unwrap_or(0).saturating_add(system.unwrap_or(0)));
+            let said = interface.unwrap_or(0).saturating_add(system.unwrap_or(0));
+            entry.drops = Some(entry.drops.unwrap_or(0).max(said));
         }
     }
 
-    fn packet(&self, body: &'a [u8], old: bool) -> Option<Frame<'a>> {
+    fn packet(&mut self, body: &[u8], old: bool) -> Option<Place> {
         let id = if old { u32::from(self.order.u16(body, 0)?) } else { self.order.u32(body, 0)? };
         let index = self.section_base.checked_add(id as usize)?;
-        let interface = self.interfaces.get(index)?;
+        let interface = self.interfaces.get_mut(index)?;
         let ticks = u64::from(self.order.u32(body, 4)?) << 32 | u64::from(self.order.u32(body, 8)?);
         let caplen = self.order.u32(body, 12)?;
         let orig_len = self.order.u32(body, 16)?;
-        if caplen > MAX_FRAME_BYTES {
+        if caplen > MAX_FRAME_BYTES || body.len() < 20 + caplen as usize {
             return None;
         }
-        Some(Frame {
+        // How many packets were lost before this one: a field of the old block, an option of the new.
+        let mut lost = match old {
+            true => self.order.u16(body, 2).filter(|lost| *lost != u16::MAX).map_or(0, u64::from),
+            false => 0,
+        };
+        let rest = body.get(20 + (caplen as usize).next_multiple_of(4)..).unwrap_or(&[]);
+        if !old && !rest.is_empty() {
+            options(self.order, rest, |code, value| {
+                if code == 4 {
+                    lost = self.order.u64(value, 0).unwrap_or(0);
+                }
+            });
+        }
+        if lost > 0 {
+            interface.drops = Some(interface.drops.unwrap_or(0).saturating_add(lost));
+        }
+        Some(Place {
             ts_ns: self.clocks.get(index)?.nanos(ticks),
-            data: body.get(20..20 + caplen as usize)?,
             orig_len: orig_len.max(caplen),
             link_type: interface.link_type,
             interface: u32::try_from(index).ok()?,
+            from: 20,
+            caplen: caplen as usize,
+            record: 0,
         })
     }
 
-    fn simple(&self, body: &'a [u8]) -> Option<Frame<'a>> {
+    fn simple(&self, body: &[u8]) -> Option<Place> {
         let interface = self.interfaces.get(self.section_base)?;
         let orig_len = self.order.u32(body, 0)?;
         let mut caplen = (orig_len as usize).min(body.len() - 4);
         if interface.snaplen != 0 {
             caplen = caplen.min(interface.snaplen as usize);
         }
-        Some(Frame {
-            ts_ns: 0,
-            data: body.get(4..4 + caplen)?,
+        if caplen > MAX_FRAME_BYTES as usize {
+            return None;
+        }
+        Some(Place {
+            ts_ns: self.last_ns,
             orig_len,
             link_type: interface.link_type,
             interface: u32::try_from(self.section_base).ok()?,
+            from: 4,
+            caplen,
+            record: 0,
         })
     }
+}
+
+fn lengths_differ() -> Step {
+    Step::Cut("the capture is damaged: a block's two lengths differ".into())
 }
 
 fn section_order(bytes: &[u8]) -> Option<Order> {

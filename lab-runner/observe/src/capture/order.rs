@@ -1,0 +1,36 @@
+//! The byte order of a file, and numbers in it.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    #[inline]
+    pub(super) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
+        let field = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(match self {
+            Self::Little => u16::from_le_bytes(field),
+            Self::Big => u16::from_be_bytes(field),
+        })
+    }
+
+    #[inline]
+    pub(super) fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
+        let field = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(match self {
+            Self::Little => u32::from_le_bytes(field),
+            Self::Big => u32::from_be_bytes(field),
+        })
+    }
+
+    #[inline]
+    pub(super) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let field = bytes.get(at..at.checked_add(8)?)?.try_into().ok()?;
+        Some(match self {
+            Self::Little => u64::from_le_bytes(field),
+            Self::Big => u64::from_be_bytes(field),
+        })
+    }
+}
