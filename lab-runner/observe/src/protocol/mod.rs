@@ -11,6 +11,7 @@ pub(crate) mod registry;
 mod banner;
 mod dhcp;
 pub(crate) mod dns;
+mod doh;
 mod dtls;
 mod http;
 pub(crate) mod link_control;
@@ -34,6 +35,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn u16(&mut self) -> Option<u16> {
         Some(u16::from(self.u8()?) << 8 | u16::from(self.u8()?))
+    }
+
+    pub(crate) fn u24(&mut self) -> Option<u32> {
+        Some(u32::from(self.u8()?) << 16 | u32::from(self.u16()?))
     }
 
     pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
