@@ -180,15 +180,18 @@ impl<'m, 'f, 'a> LookUpsOf<'m, 'f, 'a> {
     }
 }
 
+/// A name without the domain that it stands under.
+fn before<'n>(name: &'n str, domain: &str) -> &'n str {
+    let cut = name.strip_suffix('.').unwrap_or(name);
+    cut.get(..cut.len().saturating_sub(domain.len())).unwrap_or(cut)
+}
+
 /// What of a name a declaration leaves open; `None` where it admits one name only.
 fn leaves_open<'n>(peer: &Peer, name: &'n str) -> Option<&'n str> {
     match peer {
         Peer::Host(_) => None,
-        Peer::Suffix(suffix) => {
-            let cut = name.strip_suffix('.').unwrap_or(name);
-            let kept = cut.len().saturating_sub(suffix.len());
-            Some(cut.get(..kept).unwrap_or(cut))
-        }
-        Peer::Cidr(_) => Some(name),
+        Peer::Suffix(suffix) => Some(before(name, suffix)),
+        Peer::Glob(glob) => Some(before(name, &glob.tail())),
+        Peer::Cidr(_) | Peer::Class(_) => Some(name),
     }
 }
