@@ -38,4 +38,4 @@ pub use record::{
     Weird,
 };
 pub use render::{Style, render_json, render_json_flows, render_json_summary, render_text};
-pub use whole::observe;
+pub use whole::{observe, observe_from};
