@@ -17,6 +17,7 @@ mod http;
 pub(crate) mod link_control;
 mod netbios;
 mod ntp;
+mod pieces;
 mod quic;
 mod ssdp;
 mod stun;

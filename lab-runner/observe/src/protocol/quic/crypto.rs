@@ -1,0 +1,64 @@
+//! The frames of Initial packets (RFC 9000 §19), of which only CRYPTO tells anything.
+
+use super::header::varint;
+use crate::protocol::Fields;
+use crate::protocol::pieces::{Pieces, Taken};
+
+/// Takes the CRYPTO frames of a packet's payload; stops at a frame that no client sends in an Initial.
+pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces) -> Taken {
+    let mut fields = Fields(frames);
+    let mut result = Taken::Fine;
+    while let Some(kind) = fields.u8() {
+        let read = match kind {
+            // PADDING and PING.
+            0 | 1 => Some(Taken::Fine),
+            2 | 3 => skip_ack(&mut fields, kind == 3).map(|()| Taken::Fine),
+            6 => crypto(&mut fields, into),
+            8 if google => crypto(&mut fields, into),
+            _ => None,
+        };
+        match read {
+            Some(Taken::Fine) => {}
+            Some(taken) => result = taken,
+            None => break,
+        }
+    }
+    result
+}
+
+/// RFC 9000 §19.6.
+fn crypto(fields: &mut Fields<'_>, into: &mut Pieces) -> Option<Taken> {
+    let offset = varint(fields)?;
+    let length = varint(fields)?;
+    let data = fields.take(usize::try_from(length).ok()?)?;
+    Some(into.add(offset, data))
+}
+
+/// The body of the ClientHello, once it is whole; `Err` where these are no ClientHello.
+pub(super) fn hello(so_far: &[u8]) -> Result<Option<&[u8]>, ()> {
+    match *so_far {
+        [1, a, b, c, ref body @ ..] => {
+            let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+            Ok(body.get(..length))
+        }
+        [] | [1, ..] => Ok(None),
+        _ => Err(()),
+    }
+}
+
+/// RFC 9000 §19.3.
+fn skip_ack(fields: &mut Fields<'_>, ecn: bool) -> Option<()> {
+    varint(fields)?;
+    varint(fields)?;
+    let ranges = varint(fields)?;
+    varint(fields)?;
+    // Each takes a byte at least, so the datagram bounds this.
+    for _ in 0..ranges {
+        varint(fields)?;
+        varint(fields)?;
+    }
+    for _ in 0..if ecn { 3 } else { 0 } {
+        varint(fields)?;
+    }
+    Some(())
+}

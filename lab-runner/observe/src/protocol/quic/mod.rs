@@ -1,0 +1,209 @@
+//! QUIC (RFC 9000, RFC 9001, RFC 9369), its drafts, and Google's forerunners: the name in the ClientHello of the client's
+//! first packets.
+//!
+//! The hello may be cut into pieces over several packets in any order. After a Retry, a negotiation of the version or a
+//! packet lost the client begins again with other keys, and so does this. Nothing behind the Initial packets is readable.
+
+mod crypto;
+mod google;
+mod header;
+mod initial;
+mod version;
+
+use self::header::{Kind, Long, Packet};
+use self::initial::Keys;
+use self::version::Version;
+use super::facts::Facts;
+use super::interface::{Conversation, Datagram, Heard};
+use super::pieces::{Pieces, Taken};
+use super::tls::hello::{self, Carrier, ClientHello};
+use crate::record::NameKind;
+
+/// RFC 9250 §4.1.1.
+const DOQ_PORT: u16 = 853;
+/// RFC 9000 §14.1: a client fills its first datagram up to this, in bytes.
+const MIN_FIRST: usize = 1200;
+/// Datagrams that are looked at.
+const MAX_DATAGRAMS: u8 = 32;
+/// Packets of one datagram that are looked at.
+const MAX_PACKETS: usize = 8;
+/// Keys that are made for one flow.
+const MAX_KEYS: u8 = 12;
+
+/// Tells QUIC by a version that exists and a header that fits it.
+pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+    if !is_quic(datagram) {
+        return Heard::No;
+    }
+    facts.recognised("quic");
+    if datagram.ports[1] == DOQ_PORT {
+        facts.hides_look_ups();
+    }
+    let mut connection = Box::<Connection>::default();
+    match connection.datagram(datagram, facts) {
+        Heard::Done => Heard::Done,
+        _ => Heard::With(connection),
+    }
+}
+
+fn is_quic(datagram: &Datagram<'_>) -> bool {
+    let bytes = datagram.bytes;
+    if header::google(bytes).or_else(|| header::google_long(bytes)).is_some() {
+        return true;
+    }
+    let Some(long) = Long::read(bytes) else { return false };
+    match Version::of(long.number) {
+        Some(Version::Ietf { .. }) => {
+            Packet::read(bytes).is_some_and(|packet| datagram.cut || packet.is_whole)
+        }
+        // A server that doesn't know the version answers only to what could be a first datagram.
+        Some(Version::Reserved) => bytes.len() >= MIN_FIRST || datagram.cut,
+        Some(Version::Google) => false,
+        None => long.is_negotiation(),
+    }
+}
+
+/// A connection that begins.
+#[derive(Debug, Default)]
+struct Connection {
+    datagrams: u8,
+    keys_made: u8,
+    /// The version and the keys that opened the client's last packet.
+    keys: Option<(u32, Keys)>,
+    /// The side that sent it.
+    client: Option<usize>,
+    crypto: Pieces,
+    /// The hello was read; only the version that the server chose is still awaited.
+    told: bool,
+    /// An Initial packet could not be opened.
+    sealed: bool,
+}
+
+impl Conversation for Connection {
+    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+        self.datagrams += 1;
+        let answered = self.take(datagram, facts);
+        if answered || self.datagrams >= MAX_DATAGRAMS {
+            self.finish(facts);
+            return Heard::Done;
+        }
+        Heard::Open
+    }
+
+    fn finish(&mut self, facts: &mut Facts<'_, '_>) {
+        if std::mem::replace(&mut self.told, true) || (self.crypto.is_empty() && !self.sealed) {
+            return;
+        }
+        facts.lossy();
+        if let Some(body) = self.crypto.so_far().get(4..) {
+            let number = self.keys.as_ref().map_or(0, |(number, _)| *number);
+            tell(hello::parse_as(Carrier::Quic, body, false), number, facts);
+        }
+    }
+}
+
+impl Connection {
+    /// Whether nothing more can be learnt.
+    fn take(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
+        let bytes = datagram.bytes;
+        if let Some((number, rest)) = header::google(bytes).or_else(|| header::google_long(bytes)) {
+            return self.google(number, rest, facts);
+        }
+        let mut rest = bytes;
+        for _ in 0..MAX_PACKETS {
+            let Some(packet) = Packet::read(rest) else { break };
+            rest = packet.behind;
+            if self.told {
+                if self.client != Some(datagram.side) {
+                    facts.version(version::word(packet.header.number));
+                    return true;
+                }
+            } else if packet.kind == Kind::Initial && self.client.is_none_or(|client| client == datagram.side)
+            {
+                self.initial(&packet, datagram, facts);
+            }
+        }
+        // Behind the handshake come short headers.
+        self.told && bytes.first().is_some_and(|first| first & 0x80 == 0)
+    }
+
+    fn google(&mut self, number: u32, rest: &[u8], facts: &mut Facts<'_, '_>) -> bool {
+        facts.version(version::word(number));
+        let Some(hello) = google::hello(rest) else { return false };
+        match hello.sni {
+            Some(name) => facts.name(NameKind::QuicSni, name),
+            None if !hello.whole => facts.lossy(),
+            None => {}
+        }
+        self.told = true;
+        true
+    }
+
+    fn initial(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
+        let number = packet.header.number;
+        let Some(frames) = self.open(packet) else {
+            self.sealed = true;
+            return;
+        };
+        self.client = Some(datagram.side);
+        facts.version(version::word(number));
+        match crypto::take(&frames, Version::has_google_frames(number), &mut self.crypto) {
+            Taken::Fine => {}
+            Taken::Conflict => {
+                facts.weird("quic_crypto_conflict");
+                facts.unread();
+            }
+            Taken::TooMuch => {
+                facts.weird("quic_crypto_too_much");
+                facts.unread();
+            }
+        }
+        match crypto::hello(self.crypto.so_far()) {
+            Ok(Some(body)) => {
+                tell(hello::parse_as(Carrier::Quic, body, true), number, facts);
+                self.told = true;
+            }
+            Ok(None) => {}
+            Err(()) if self.crypto.so_far().starts_with(b"CHLO") => {
+                self.google(number, &frames, facts);
+            }
+            Err(()) => {
+                facts.weird("quic_without_hello");
+                facts.unread();
+                self.told = true;
+            }
+        }
+    }
+
+    /// The frames of a packet, with the keys that opened the one before or those that its own connection id gives.
+    fn open(&mut self, packet: &Packet<'_>) -> Option<Vec<u8>> {
+        let header = &packet.header;
+        if let Some((number, keys)) = &mut self.keys
+            && *number == header.number
+            && let Some(frames) = keys.open(packet.bytes, packet.number_at)
+        {
+            return Some(frames);
+        }
+        let Some(Version::Ietf { salt, second }) = Version::of(header.number) else { return None };
+        if self.keys_made >= MAX_KEYS {
+            return None;
+        }
+        self.keys_made += 1;
+        let mut keys = Keys::new(salt, second, header.dcid)?;
+        let frames = keys.open(packet.bytes, packet.number_at)?;
+        self.keys = Some((header.number, keys));
+        // It begins again.
+        self.crypto = Pieces::default();
+        Some(frames)
+    }
+}
+
+/// Notes what the hello says; the version is QUIC's.
+fn tell(hello: ClientHello, number: u32, facts: &mut Facts<'_, '_>) {
+    // What drafts called it.
+    if hello.alpn.iter().any(|protocol| protocol.starts_with("doq-")) {
+        facts.hides_look_ups();
+    }
+    hello.tell(NameKind::QuicSni, facts);
+    facts.version(version::word(number));
+}

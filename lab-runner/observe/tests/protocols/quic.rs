@@ -1,0 +1,173 @@
+//! QUIC, from the RFCs' sample packets and from packets sealed here.
+
+use aes_gcm::aead::{AeadInPlace, KeyInit};
+use aes_gcm::aes::Aes128;
+use aes_gcm::aes::cipher::BlockEncrypt;
+use hkdf::Hkdf;
+use lab_observe::{FlowRecord, NameKind};
+use sha2::Sha256;
+
+use crate::packets::{self, Wire};
+
+const PHONE: &str = "192.0.2.10:40000";
+const CLOUD: &str = "203.0.113.5:443";
+/// RFC 9001 §A.1.
+const DCID: [u8; 8] = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
+const V1: u32 = 1;
+const V2: u32 = 0x6b33_43cf;
+
+/// RFC 9001 §A.2: the CRYPTO frame of the sample.
+const SAMPLE: &str = "060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e868\
+    04fe3a47f06a2b69484c00000413011302010000c000000010000e00000b6578\
+    616d706c652e636f6dff01000100000a00080006001d00170018001000070005\
+    04616c706e000500050100000000003300260024001d00209370b2c9caa47fba\
+    baf4559fedba753de171fa71f50f1ce15d43e994ec74d748002b000302030400\
+    0d0010000e0403050306030203080408050806002d00020101001c0002400100\
+    3900320408ffffffffffffffff05048000ffff07048000ffff08011001048000\
+    75300901100f088394c8f03e51570806048000ffff";
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+fn expand(secret: &Hkdf<Sha256>, label: &str, size: usize) -> Vec<u8> {
+    let label = format!("tls13 {label}");
+    let info = [&[0, size as u8, label.len() as u8][..], label.as_bytes(), &[0]].concat();
+    let mut out = vec![0; size];
+    secret.expand(&info, &mut out).unwrap();
+    out
+}
+
+/// A client's Initial packet, filled up to 1200 bytes.
+fn initial(version: u32, dcid: &[u8], number: u32, frames: &[u8]) -> Vec<u8> {
+    let (salt, prefix, first) = match version {
+        V1 => ("38762cf7f55934b34d179ae6a4c80cadccbb7f0a", "quic", 0xc3),
+        _ => ("0dede3def700a6db819381be6e269dcbf9bd2ed9", "quicv2", 0xd3),
+    };
+    let (_, secret) = Hkdf::<Sha256>::extract(Some(&unhex(salt)), dcid);
+    let secret = Hkdf::<Sha256>::from_prk(&expand(&secret, "client in", 32)).unwrap();
+    let mut header = vec![first];
+    header.extend(version.to_be_bytes());
+    header.push(dcid.len() as u8);
+    header.extend(dcid);
+    header.extend([0, 0]);
+    // What the two bytes of the length, the number and the tag leave of 1200.
+    let room = 1200 - header.len() - 2 - 4 - 16;
+    header.extend((0x4000 | (room as u16 + 20)).to_be_bytes());
+    let number_at = header.len();
+    header.extend(number.to_be_bytes());
+    let mut body = frames.to_vec();
+    body.resize(room, 0);
+    let mut nonce = expand(&secret, &format!("{prefix} iv"), 12);
+    nonce.iter_mut().skip(8).zip(number.to_be_bytes()).for_each(|(byte, part)| *byte ^= part);
+    let key = aes_gcm::Aes128Gcm::new_from_slice(&expand(&secret, &format!("{prefix} key"), 16)).unwrap();
+    let tag = key.encrypt_in_place_detached(nonce.as_slice().into(), &header, &mut body).unwrap();
+    body.extend(tag);
+    let mask_key = Aes128::new_from_slice(&expand(&secret, &format!("{prefix} hp"), 16)).unwrap();
+    let mut mask = *aes_gcm::aes::Block::from_slice(&body[..16]);
+    mask_key.encrypt_block(&mut mask);
+    header[0] ^= mask[0] & 0x0f;
+    header[number_at..].iter_mut().zip(&mask[1..]).for_each(|(byte, mask)| *byte ^= mask);
+    [header, body].concat()
+}
+
+fn crypto(offset: u16, data: &[u8]) -> Vec<u8> {
+    let varint = |number: u16| (0x4000 | number).to_be_bytes();
+    [&[6][..], &varint(offset), &varint(data.len() as u16), data].concat()
+}
+
+/// A ClientHello's handshake message, without a record around it.
+fn hello(name: &str) -> Vec<u8> {
+    packets::client_hello(Some(name), &["h3"])[5..].to_vec()
+}
+
+fn flow(datagrams: &[(bool, Vec<u8>)]) -> FlowRecord {
+    let mut wire = Wire::new();
+    for (from_client, datagram) in datagrams {
+        let (from, to) = if *from_client { (PHONE, CLOUD) } else { (CLOUD, PHONE) };
+        wire.udp(from, to, datagram);
+    }
+    wire.observe().flows.remove(0)
+}
+
+fn names(flow: &FlowRecord) -> Vec<&str> {
+    flow.names_of(NameKind::QuicSni).collect()
+}
+
+#[test]
+fn the_sample_packets_of_rfc_9001_and_rfc_9369_name_their_server() {
+    // Header and first bytes as the RFCs print them.
+    for (version, word, printed) in [
+        (V1, "v1", "c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11"),
+        (V2, "v2", "d76b3343cf088394c8f03e5157080000449ea0c95e82ffe67b6abcdb4298b485"),
+    ] {
+        let packet = initial(version, &DCID, 2, &unhex(SAMPLE));
+        assert_eq!(packet[..32], unhex(printed));
+        let flow = flow(&[(true, packet)]);
+        assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("quic", Some(word)));
+        assert_eq!(names(&flow), ["example.com"]);
+    }
+}
+
+#[test]
+fn a_hello_in_pieces_over_packets_out_of_order_names_its_server() {
+    let hello = hello("api.nucleus-u8.example");
+    let (head, tail) = hello.split_at(40);
+    let second = initial(V1, &DCID, 1, &crypto(40, tail));
+    let first = initial(V1, &DCID, 0, &[crypto(20, &head[20..]), crypto(0, &head[..20])].concat());
+    let flow = flow(&[(true, second), (true, first)]);
+    assert_eq!(names(&flow), ["api.nucleus-u8.example"]);
+    assert_eq!(flow.alpn, ["h3"]);
+    assert_eq!(flow.names[0].frame, 2);
+}
+
+#[test]
+fn a_hello_that_never_becomes_whole_is_a_loss() {
+    let hello = hello("api.nucleus-u8.example");
+    let flow = flow(&[(true, initial(V1, &DCID, 0, &crypto(0, &hello[..30])))]);
+    assert_eq!(names(&flow), [""; 0]);
+    assert_eq!(flow.reason, Some(lab_observe::Reason::Loss));
+}
+
+#[test]
+fn after_a_retry_the_hello_is_read_with_new_keys() {
+    let hello = crypto(0, &hello("api.nucleus-u8.example"));
+    // The first packet is damaged on the way; the Retry gives another connection id.
+    let mut lost = initial(V1, &DCID, 0, &hello);
+    lost[600] ^= 1;
+    let retry = [&[0xf0, 0, 0, 0, 1, 0, 4, 9, 9, 9, 9][..], &[7; 40]].concat();
+    let again = initial(V1, &[9; 4], 1, &hello);
+    let flow = flow(&[(true, lost), (false, retry), (true, again)]);
+    assert_eq!(names(&flow), ["api.nucleus-u8.example"]);
+}
+
+#[test]
+fn the_version_is_the_one_that_the_server_chose() {
+    let hello = crypto(0, &hello("api.nucleus-u8.example"));
+    let mut answer = initial(V2, &[], 0, &[]);
+    answer.truncate(1200);
+    let flow = flow(&[(true, initial(V1, &DCID, 0, &hello)), (false, answer)]);
+    assert_eq!((names(&flow), flow.version.as_deref()), (vec!["api.nucleus-u8.example"], Some("v2")));
+}
+
+#[test]
+fn a_hello_whose_pieces_contradict_each_other_is_told() {
+    let (shown, meant) = (hello("api.nucleus-u8.example"), hello("api.elsewhere1.example"));
+    let head = initial(V1, &DCID, 0, &crypto(0, &shown[..75]));
+    let whole = initial(V1, &DCID, 1, &crypto(0, &meant));
+    let flow = flow(&[(true, head), (true, whole)]);
+    assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "quic_crypto_conflict"));
+}
+
+#[test]
+fn what_only_resembles_quic_is_not_called_so() {
+    // A version, but no length that fits; a greased version in a short datagram; a list of unknown versions.
+    let mut packet = initial(V1, &DCID, 0, &[]);
+    packet.truncate(300);
+    for bytes in
+        [packet, vec![0xca, 0x1a, 0x2a, 0x3a, 0x4a, 0, 0, 1], vec![0x80, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]]
+    {
+        assert_eq!(flow(&[(true, bytes)]).app, "unknown");
+    }
+}
