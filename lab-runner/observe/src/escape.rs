@@ -17,6 +17,17 @@ pub fn name(bytes: &[u8], max: usize) -> String {
 
 /// Appends bytes of a name.
 pub(crate) fn push_name(out: &mut String, bytes: &[u8]) {
+    // Nearly all names are plain, and there are many.
+    if bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'\\')
+        && let Ok(plain) = std::str::from_utf8(bytes)
+    {
+        let from = out.len();
+        out.push_str(plain);
+        if let Some(added) = out.get_mut(from..) {
+            added.make_ascii_lowercase();
+        }
+        return;
+    }
     for &byte in bytes {
         match byte {
             b'\\' => push_hex(out, byte),

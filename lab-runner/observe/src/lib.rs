@@ -37,5 +37,5 @@ pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
     Weird,
 };
-pub use render::{Style, render_json, render_json_flows, render_json_summary, render_text};
+pub use render::{JsonLines, Style, render_json, render_json_flows, render_json_summary, render_text};
 pub use whole::{observe, observe_from};

@@ -11,14 +11,23 @@ pub(crate) struct Flows {
     pub(crate) cold: Vec<Flow>,
     /// The latest flow of each key.
     open: HashTable<u32>,
+    /// Where the last look-up led: packets of one flow come in a row.
+    latest: Option<(Key, u32)>,
     state: Hasher,
 }
 
 impl Flows {
     #[inline]
-    pub(crate) fn find(&self, key: &Key) -> Option<usize> {
+    pub(crate) fn find(&mut self, key: &Key) -> Option<usize> {
+        if let Some((latest, index)) = &self.latest
+            && latest == key
+        {
+            return Some(*index as usize);
+        }
         let hash = key.hash(&self.state);
-        self.open.find(hash, |index| self.hot[*index as usize].key == *key).map(|index| *index as usize)
+        let index = *self.open.find(hash, |index| self.hot[*index as usize].key == *key)?;
+        self.latest = Some((*key, index));
+        Some(index as usize)
     }
 
     /// Adds a flow, which is found by its key from now on.
@@ -32,6 +41,7 @@ impl Flows {
                 open.insert_unique(hash, index as u32, |known| all[*known as usize].key.hash(state));
             }
         }
+        self.latest = Some((key, index as u32));
         all.push(hot);
         self.cold.push(cold);
         index

@@ -1,10 +1,14 @@
 //! The lines that scripts rely on: a flow each, and a summary at the end.
+//!
+//! Flows are many, so that their lines are put together by hand; they are, to the byte, what the record's own
+//! serialisation gives, and a test holds them to that.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use crate::record::{Observation, Summary};
+use crate::record::{FlowRecord, L4, MacAddr, Name, Observation, Summary};
 
 /// Writes a line a flow, and a line with the summary.
 ///
@@ -20,17 +24,8 @@ pub fn render_json(observation: &Observation, file: &str, out: &mut impl Write) 
 /// # Errors
 /// What `out` reports.
 pub fn render_json_flows(observation: &Observation, file: &str, out: &mut impl Write) -> io::Result<()> {
-    for flow in &observation.flows {
-        if file.is_empty() || flow.file == file {
-            serde_json::to_writer(&mut *out, flow)?;
-        } else {
-            let mut flow = flow.clone();
-            file.clone_into(&mut flow.file);
-            serde_json::to_writer(&mut *out, &flow)?;
-        }
-        out.write_all(b"\n")?;
-    }
-    Ok(())
+    let mut lines = JsonLines::new(file);
+    observation.flows.iter().try_for_each(|flow| lines.write(flow, out))
 }
 
 /// Writes the last line.
@@ -44,4 +39,274 @@ pub fn render_json_summary(summary: &Summary, out: &mut impl Write) -> io::Resul
     }
     serde_json::to_writer(&mut *out, &Line { summary })?;
     out.write_all(b"\n")
+}
+
+/// Writes the flows of one capture, a line each.
+#[derive(Debug)]
+pub struct JsonLines {
+    /// The file's name as JSON; empty to leave each record its own.
+    file: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl JsonLines {
+    /// For the flows of a capture of this name; records keep their own where it is empty.
+    pub fn new(file: &str) -> Self {
+        let mut name = Vec::new();
+        if !file.is_empty() {
+            string(&mut name, file);
+        }
+        Self { file: name, line: Vec::with_capacity(1024) }
+    }
+
+    /// Writes a flow's line.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn write(&mut self, flow: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
+        self.line.clear();
+        self.flow(flow);
+        self.line.push(b'\n');
+        out.write_all(&self.line)
+    }
+
+    fn flow(&mut self, flow: &FlowRecord) {
+        let out = &mut self.line;
+        text(out, "{\"file\":");
+        match self.file.as_slice() {
+            [] => string(out, &flow.file),
+            file => out.extend_from_slice(file),
+        }
+        text(out, ",\"flow\":");
+        number(out, flow.flow);
+        text(out, ",\"l4\":\"");
+        l4(out, flow.l4);
+        text(out, "\",\"client\":\"");
+        end(out, flow.client);
+        text(out, "\",\"server\":\"");
+        end(out, flow.server);
+        text(out, "\",\"vlan\":");
+        match flow.vlan {
+            Some(vlan) => number(out, vlan.into()),
+            None => text(out, "null"),
+        }
+        text(out, ",\"first_ns\":");
+        number(out, flow.first_ns);
+        text(out, ",\"last_ns\":");
+        number(out, flow.last_ns);
+        pair(out, ",\"packets\":[", flow.packets);
+        pair(out, ",\"bytes\":[", flow.bytes);
+        text(out, ",\"app\":");
+        string(out, &flow.app);
+        list(out, ",\"names\":[", &flow.names, name);
+        text(out, ",\"state\":");
+        small(out, &flow.state);
+        text(out, ",\"reason\":");
+        small(out, &flow.reason);
+        flag(out, ",\"corroborated\":", flow.corroborated);
+        list(out, ",\"alpn\":[", &flow.alpn, |out, alpn| string(out, alpn));
+        flag(out, ",\"ech\":", flow.ech);
+        pair(out, ",\"frames\":[", flow.frames);
+        mac(out, ",\"client_mac\":", flow.client_mac);
+        mac(out, ",\"server_mac\":", flow.server_mac);
+        flag(out, ",\"answered\":", flow.answered);
+        flag(out, ",\"opening_seen\":", flow.opening_seen);
+        flag(out, ",\"link_control\":", flow.link_control);
+        list(out, ",\"disagreement\":[", &flow.disagreement, small);
+        flag(out, ",\"guessed\":", flow.guessed);
+        text(out, ",\"interface\":");
+        number(out, flow.interface.into());
+        text(out, ",\"tunnel\":");
+        match flow.tunnel {
+            Some(tunnel) => number(out, tunnel),
+            None => text(out, "null"),
+        }
+        flag(out, ",\"unread\":", flow.unread);
+        for (key, value) in [(",\"version\":", &flow.version), (",\"ja4\":", &flow.ja4)] {
+            if let Some(value) = value {
+                text(out, key);
+                string(out, value);
+            }
+        }
+        if !flow.carries.is_empty() {
+            list(out, ",\"carries\":[", &flow.carries, |out, what| string(out, what));
+        }
+        if !flow.weird.is_empty() {
+            list(out, ",\"weird\":[", &flow.weird, small);
+        }
+        out.push(b'}');
+    }
+}
+
+fn name(out: &mut Vec<u8>, name: &Name) {
+    text(out, "{\"kind\":\"");
+    text(out, name.kind.as_str());
+    text(out, "\",\"name\":");
+    string(out, &name.name);
+    text(out, ",\"frame\":");
+    number(out, name.frame);
+    if !name.chain.is_empty() {
+        list(out, ",\"chain\":[", &name.chain, |out, alias| string(out, alias));
+    }
+    if let Some(ttl) = name.ttl {
+        text(out, ",\"ttl\":");
+        number(out, ttl.into());
+    }
+    if let Some(qtype) = &name.qtype {
+        text(out, ",\"qtype\":");
+        string(out, qtype);
+    }
+    out.push(b'}');
+}
+
+#[inline]
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn string(out: &mut Vec<u8>, value: &str) {
+    let is_plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
+    if value.as_bytes().iter().all(is_plain) {
+        out.push(b'"');
+        text(out, value);
+        out.push(b'"');
+    } else {
+        small(out, value);
+    }
+}
+
+/// Anything that is rare, or a word.
+fn small<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Words and strings into memory: nothing here can fail.
+    let _ = serde_json::to_writer(out, value);
+}
+
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn pair(out: &mut Vec<u8>, key: &str, [first, second]: [u64; 2]) {
+    text(out, key);
+    number(out, first);
+    out.push(b',');
+    number(out, second);
+    out.push(b']');
+}
+
+fn flag(out: &mut Vec<u8>, key: &str, value: bool) {
+    text(out, key);
+    text(out, if value { "true" } else { "false" });
+}
+
+fn list<T>(out: &mut Vec<u8>, key: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    text(out, key);
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+fn l4(out: &mut Vec<u8>, l4: L4) {
+    match l4 {
+        L4::Tcp => text(out, "tcp"),
+        L4::Udp => text(out, "udp"),
+        L4::Icmp => text(out, "icmp"),
+        L4::Icmpv6 => text(out, "icmpv6"),
+        L4::Other(protocol) => {
+            text(out, "ip-");
+            number(out, protocol.into());
+        }
+    }
+}
+
+fn end(out: &mut Vec<u8>, end: SocketAddr) {
+    match end.ip() {
+        IpAddr::V4(ip) => {
+            for (index, octet) in ip.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                number(out, octet.into());
+            }
+            out.push(b':');
+            number(out, end.port().into());
+        }
+        // Writing into memory doesn't fail.
+        IpAddr::V6(_) => drop(write!(out, "{end}")),
+    }
+}
+
+fn mac(out: &mut Vec<u8>, key: &str, mac: Option<MacAddr>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text(out, key);
+    let Some(MacAddr(bytes)) = mac else { return text(out, "null") };
+    for (index, byte) in bytes.into_iter().enumerate() {
+        out.push(if index == 0 { b'"' } else { b':' });
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Disagreement, NameKind, Reason, State, Weird};
+
+    fn both(flow: &FlowRecord) -> (String, String) {
+        let mut line = Vec::new();
+        JsonLines::new("").write(flow, &mut line).unwrap();
+        (String::from_utf8(line).unwrap(), serde_json::to_string(flow).unwrap() + "\n")
+    }
+
+    #[test]
+    fn a_line_is_what_the_record_serialises_to() {
+        let ends = |text: &str| text.parse().unwrap();
+        let bare = FlowRecord::between(L4::Other(47), ends("192.0.2.10:0"), ends("[2001:db8::1]:443"));
+        let (line, expected) = both(&bare);
+        assert_eq!(line, expected);
+        let full = FlowRecord {
+            file: "a \"quoted\\\" näme.pcap".into(),
+            flow: u64::MAX,
+            l4: L4::Udp,
+            vlan: Some(4095),
+            packets: [1, 20],
+            names: vec![
+                Name {
+                    chain: vec!["a.example".into(), "b\\x5c.example".into()],
+                    ttl: Some(0),
+                    qtype: Some("TXT".into()),
+                    ..Name::new(NameKind::Dns, "api.example", 7)
+                },
+                Name::new(NameKind::EchOuter, "\\x1b", 8),
+            ],
+            state: State::Named,
+            reason: Some(Reason::SeveralNames),
+            alpn: vec!["h2".into(), "\"".into()],
+            client_mac: Some(MacAddr([2, 0, 0xab, 0, 0, 0x0a])),
+            disagreement: vec![Disagreement::SniDns, Disagreement::HostSni],
+            tunnel: Some(12),
+            version: Some("1.3".into()),
+            ja4: Some("t13d".into()),
+            carries: vec!["client_id".into()],
+            weird: vec![Weird { word: "dns_cut".into(), frame: 9 }],
+            answered: true,
+            ..bare
+        };
+        let (line, expected) = both(&full);
+        assert_eq!(line, expected);
+    }
 }

@@ -5,5 +5,5 @@
 mod json;
 mod text;
 
-pub use json::{render_json, render_json_flows, render_json_summary};
+pub use json::{JsonLines, render_json, render_json_flows, render_json_summary};
 pub use text::{Style, render_text};

@@ -222,6 +222,8 @@ pub(crate) fn read_name(bytes: &[u8], mut at: usize, out: &mut String) -> Option
     let mut end = None;
     let mut pointers = 0;
     let mut total = 0;
+    // Most names fit.
+    out.reserve(48);
     loop {
         let length = usize::from(*bytes.get(at)?);
         match length >> 6 {
@@ -235,9 +237,12 @@ pub(crate) fn read_name(bytes: &[u8], mut at: usize, out: &mut String) -> Option
                 if !out.is_empty() {
                     out.push('.');
                 }
-                for part in label {
+                for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
                     // A dot inside of a label is no separator.
-                    if *part == b'.' { escape::push_hex(out, b'.') } else { escape::push_name(out, &[*part]) }
+                    if number > 0 {
+                        escape::push_hex(out, b'.');
+                    }
+                    escape::push_name(out, part);
                 }
                 at += 1 + length;
             }
