@@ -193,7 +193,7 @@ fn a_declaration_names_one_peer_that_can_be_told() {
         ("cidr: 203.0.113.5/24", "6:11: `203.0.113.5/24` has bits set after its prefix"),
         (
             "host: a.example\n    cidr: 203.0.113.5",
-            "4:5: a declaration has exactly one of host, suffix and cidr",
+            "4:5: a declaration has exactly one of host, suffix, glob, cidr and class",
         ),
     ] {
         let text = MANIFEST.replace("host: api.nucleus-u8.example", written);

@@ -8,8 +8,12 @@ use lab_runner::cli::schema::{SchemaOf, text};
 use lab_runner::plan::Inputs;
 use serde_json::Value;
 
-const TYPES: [(SchemaOf, &str); 3] =
-    [(SchemaOf::Plan, "plan"), (SchemaOf::Manifest, "manifest"), (SchemaOf::Bench, "bench")];
+const TYPES: [(SchemaOf, &str); 4] = [
+    (SchemaOf::Plan, "plan"),
+    (SchemaOf::Manifest, "manifest"),
+    (SchemaOf::Ambient, "ambient"),
+    (SchemaOf::Bench, "bench"),
+];
 
 fn shipped() -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::bench::file::{BenchFile, BenchKind};
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::plan::{Inputs, Plan};
 use crate::yaml::{Diagnostic, Document, Problems};
 
@@ -60,6 +60,10 @@ fn file_kind(file: &Path, bench: Option<&Path>) -> Result<(String, Vec<Diagnosti
     let has = |key: &str| document.keys().any(|known| known == key);
     if has("phases") || has("needs") {
         return plan(file, document, bench);
+    }
+    if has("ambient") {
+        let (profile, warnings) = manifest::check_profile(document)?;
+        return Ok((format!("ambient profile ok ({})", counted(profile.endpoints.len(), "endpoint")), warnings));
     }
     if has("endpoints") {
         let (manifest, warnings) = Manifest::from_document(document)?;

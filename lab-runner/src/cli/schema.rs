@@ -1,4 +1,4 @@
-//! `lab schema plan|manifest|bench`: the JSON Schemas that editors use.
+//! `lab schema plan|manifest|ambient|bench`: the JSON Schemas that editors use.
 
 use std::io::Write;
 
@@ -19,6 +19,8 @@ pub enum SchemaOf {
     Plan,
     /// A privacy manifest
     Manifest,
+    /// An ambient profile, which manifests include
+    Ambient,
     /// A bench file
     Bench,
 }
@@ -28,6 +30,7 @@ pub fn text(of: SchemaOf) -> String {
     let mut schema = match of {
         SchemaOf::Plan => crate::plan::schema(),
         SchemaOf::Manifest => crate::manifest::schema(),
+        SchemaOf::Ambient => crate::manifest::ambient_schema(),
         SchemaOf::Bench => crate::bench::schema(),
     };
     // The same bytes whatever order of keys serde_json was built for.

@@ -1,40 +1,86 @@
-//! Whom a declaration names, and which names, addresses and ports that covers. It knows nothing of evidence.
+//! Whom a declaration names, and which names and addresses that covers. It knows nothing of evidence.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::class::{Class, Surroundings};
+use super::glob::{Glob, Label};
+use super::name::{canonical, is_under};
+
 /// Whom a declaration names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// This host name and no other.
     Host(String),
     /// This domain and everything under it, on label boundaries.
     Suffix(String),
+    /// The names of this pattern.
+    Glob(Glob),
     /// The addresses of this network.
     Cidr(IpNet),
+    /// Whoever has this part in the network.
+    Class(Class),
 }
 
 impl Peer {
+    /// Whether a name tells it; the others are told by their address alone.
+    pub fn is_named(&self) -> bool {
+        match self {
+            Peer::Host(_) | Peer::Suffix(_) | Peer::Glob(_) => true,
+            Peer::Cidr(_) => false,
+            Peer::Class(class) => class.is_named(),
+        }
+    }
+
     /// Whether the declaration names this host. The name may be in any case, with a trailing dot.
     pub fn covers_name(&self, name: &str) -> bool {
-        let Ok(name) = canonical_host(name) else { return false };
+        canonical(name).is_some_and(|name| self.covers_canonical(&name))
+    }
+
+    pub(super) fn covers_canonical(&self, name: &str) -> bool {
         match self {
-            Peer::Host(host) => *host == name,
-            Peer::Suffix(suffix) => {
-                name == *suffix
-                    || name.strip_suffix(suffix.as_str()).is_some_and(|before| before.ends_with('.'))
-            }
+            Peer::Host(host) => host == name,
+            Peer::Suffix(suffix) => is_under(name, suffix),
+            Peer::Glob(glob) => glob.matches(name),
+            Peer::Class(class) => class.covers_name(name),
             Peer::Cidr(_) => false,
         }
     }
 
-    /// Whether the declaration names this address. A host name never does: it needs other evidence.
+    /// Whether the declaration names this address, in a network of which nothing is known. A host name never does: it
+    /// needs other evidence.
     pub fn covers_address(&self, address: IpAddr) -> bool {
+        self.covers_address_in(address, &Surroundings::default())
+    }
+
+    /// Whether the declaration names this address, in this network.
+    pub fn covers_address_in(&self, address: IpAddr, around: &Surroundings) -> bool {
         match self {
             Peer::Cidr(net) => net.contains(&address.to_canonical()),
-            Peer::Host(_) | Peer::Suffix(_) => false,
+            Peer::Class(class) => class.covers_address(address, around),
+            Peer::Host(_) | Peer::Suffix(_) | Peer::Glob(_) => false,
+        }
+    }
+
+    /// Whether this names everybody that the other names. Says no where it can't tell.
+    pub fn covers_peer(&self, other: &Peer) -> bool {
+        match (self, other) {
+            (one, other) if one == other => true,
+            (one, Peer::Host(host)) => one.covers_canonical(host),
+            (Peer::Suffix(suffix), Peer::Suffix(other)) => is_under(other, suffix),
+            (Peer::Suffix(suffix), Peer::Glob(other)) => is_under(&other.tail(), suffix),
+            (Peer::Glob(glob), Peer::Glob(other)) => glob.covers(other.labels()),
+            (Peer::Glob(glob), Peer::Suffix(other)) => {
+                let itself = other.split('.').map(|label| Label::Exact(label.to_owned()));
+                let under: Vec<Label> = std::iter::once(Label::Many).chain(itself).collect();
+                glob.matches(other) && glob.covers(&under)
+            }
+            (Peer::Class(class), Peer::Suffix(other)) => class.covers_name(other),
+            (Peer::Class(class), Peer::Glob(other)) => class.covers_name(&other.tail()),
+            (Peer::Cidr(net), Peer::Cidr(other)) => net.contains(other),
+            _ => false,
         }
     }
 }
@@ -44,50 +90,10 @@ impl fmt::Display for Peer {
         match self {
             Peer::Host(host) => f.write_str(host),
             Peer::Suffix(suffix) => write!(f, "*.{suffix}"),
+            // `*.a.example` is a suffix's text already, which covers more than the pattern.
+            Peer::Glob(glob) => write!(f, "glob {glob}"),
             Peer::Cidr(net) => write!(f, "{net}"),
-        }
-    }
-}
-
-/// A host name as it is compared: lower case, no trailing dot, IDNA's ASCII form.
-///
-/// # Errors
-/// In words, when it is no host name.
-pub fn canonical_host(written: &str) -> Result<String, String> {
-    let cut = written.strip_suffix('.').unwrap_or(written);
-    let refused = || format!("`{}` is not a host name", written.escape_debug());
-    let ascii = idna::domain_to_ascii(cut).map_err(|_| refused())?;
-    // RFC 1035 section 2.3.4: 255 octets on the wire leave 253 characters, 63 a label.
-    let labels_hold = ascii.split('.').all(|label| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    });
-    if ascii.is_empty() || ascii.len() > 253 || !labels_hold { Err(refused()) } else { Ok(ascii) }
-}
-
-/// Ports from `first` to `last`, both included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PortRange {
-    /// The lowest.
-    pub first: u16,
-    /// The highest.
-    pub last: u16,
-}
-
-impl PortRange {
-    /// Whether the port is one of these.
-    pub fn contains(self, port: u16) -> bool {
-        (self.first..=self.last).contains(&port)
-    }
-}
-
-impl fmt::Display for PortRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            write!(f, "{}", self.first)
-        } else {
-            write!(f, "{}-{}", self.first, self.last)
+            Peer::Class(class) => write!(f, "class {}", class.word()),
         }
     }
 }
@@ -115,10 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn names_compare_in_lower_case_without_the_trailing_dot_in_idna() {
-        assert_eq!(canonical_host("BÜCHER.example.").unwrap(), "xn--bcher-kva.example");
-        for bad in ["", ".", "a..b", "a b", "a\u{1b}[31m", "x/../y"] {
-            assert!(canonical_host(bad).is_err(), "{bad:?}");
+    fn a_peer_covers_another_only_if_nobody_is_left_out() {
+        let host = |name: &str| Peer::Host(name.into());
+        let suffix = |name: &str| Peer::Suffix(name.into());
+        let glob = |pattern: &str| Peer::Glob(Glob::parse(pattern).unwrap());
+        for (one, other) in [
+            (suffix("u8.example"), host("api.u8.example")),
+            (suffix("u8.example"), suffix("eu.u8.example")),
+            (suffix("u8.example"), glob("*.eu.u8.example")),
+            (glob("**.u8.example"), suffix("eu.u8.example")),
+            (glob("**.u8.example"), glob("*.eu.u8.example")),
+            (Peer::Class(Class::NtpPool), glob("*.pool.ntp.org")),
+        ] {
+            assert!(one.covers_peer(&other) && !other.covers_peer(&one), "{one} and {other}");
         }
+        // The domain itself is not under the pattern.
+        assert!(!glob("**.u8.example").covers_peer(&suffix("u8.example")));
+        assert!(!glob("*.u8.example").covers_peer(&glob("**.u8.example")));
     }
 }

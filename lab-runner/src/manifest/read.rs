@@ -1,24 +1,27 @@
 //! A manifest file to a `Manifest`, and what can be said about it beside a plan.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::Path;
 
-use ipnet::IpNet;
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::args::DeclarationArgs;
-use super::{
-    Declaration, Encryption, Evidence, FORMAT, Manifest, Peer, PortRange, Product, Transport, canonical_host,
+use super::args::{
+    AmbientArgs, BuildArgs, BuildsArgs, ControllerArgs, DeclarationArgs, PolicyArgs, ProductArgs,
 };
+use super::build::version;
+use super::country::country;
+use super::declaration::{Of, declaration, domain, part_at};
+use super::include::{self, Include, Profiles};
+use super::{Build, Builds, Controller, Declaration, FORMAT, Manifest, OnDoubt, Policy, Product};
 use crate::plan::Plan;
-use crate::yaml::{Diagnostic, Document, Entry, Position, Problems, Reading, json_schema, nearest};
+use crate::yaml::{Diagnostic, Document, Entry, Fields, Problems, Reading, json_schema, nearest};
 
-const KEYS: [&str; 3] = ["format", "product", "endpoints"];
+/// The keys of a manifest.
+const KEYS: [&str; 7] = ["format", "product", "builds", "controllers", "include", "policy", "endpoints"];
 
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads and checks a manifest and the profiles that it includes.
     ///
     /// # Errors
     /// Every problem that was found.
@@ -26,15 +29,18 @@ impl Manifest {
         Manifest::from_document(Document::read(file)?)
     }
 
-    /// Checks a manifest that was read.
+    /// Checks a manifest that was read, and reads the profiles that it includes.
     ///
     /// # Errors
     /// Every problem that was found.
     pub fn from_document(document: Document) -> Result<(Manifest, Vec<Diagnostic>), Problems> {
         let mut reading = Reading::new(&document);
-        let manifest = if reading.format(FORMAT) { manifest(&mut reading, &document) } else { None };
-        let (mut manifest, warnings) = reading.finish(manifest)?;
+        let read = if reading.format(FORMAT) { manifest(&mut reading, &document) } else { None };
+        let ((mut manifest, includes), mut warnings) = reading.finish(read)?;
         manifest.source = document.into_source().text;
+        let (ambient, more) = Profiles::load(&manifest.file, &manifest.source, &includes)?;
+        manifest.ambient = ambient;
+        warnings.extend(more);
         Ok((manifest, warnings))
     }
 }
@@ -42,15 +48,65 @@ impl Manifest {
 /// The JSON Schema of a manifest.
 pub fn schema() -> Value {
     let mut schemas = SchemaGenerator::default();
-    let product = schemas.subschema_for::<Product>();
+    let product = schemas.subschema_for::<ProductArgs>();
+    let builds = schemas.subschema_for::<BuildsArgs>();
+    let controller = schemas.subschema_for::<ControllerArgs>();
+    let policy = schemas.subschema_for::<PolicyArgs>();
     let declaration = schemas.subschema_for::<DeclarationArgs>();
+    // The type leaves the talker open for profiles alone.
+    let required =
+        schemas.definitions_mut().get_mut("Declaration").and_then(|schema| schema.get_mut("required"));
+    if let Some(Value::Array(required)) = required {
+        required.push("talker".into());
+    }
     let properties = json!({
         "format": {"const": FORMAT},
         "product": product,
+        "builds": builds,
+        "controllers": {"type": "array", "items": controller, "description": "who gets data"},
+        "include": include_schema(),
+        "policy": policy,
         "endpoints": {"type": "array", "items": declaration},
     });
     let required = ["format", "product", "endpoints"];
     json_schema("A privacy manifest of the lab", &mut schemas, properties, &required, [])
+}
+
+/// The JSON Schema of an ambient profile.
+pub fn ambient_schema() -> Value {
+    let mut schemas = SchemaGenerator::default();
+    let about = schemas.subschema_for::<AmbientArgs>();
+    let declaration = schemas.subschema_for::<DeclarationArgs>();
+    let properties = json!({
+        "format": {"const": FORMAT},
+        "ambient": about,
+        "include": include_schema(),
+        "endpoints": {"type": "array", "items": declaration},
+    });
+    json_schema(
+        "An ambient profile of the lab",
+        &mut schemas,
+        properties,
+        &["format", "ambient", "endpoints"],
+        [],
+    )
+}
+
+fn include_schema() -> Value {
+    json!({"type": "array", "items": {"type": "string"},
+        "description": "ambient profiles, by their path from this file's folder"})
+}
+
+/// Reads and checks one ambient profile, and those that it includes.
+///
+/// # Errors
+/// Every problem that was found.
+pub fn check_profile(document: Document) -> Result<(super::Profile, Vec<Diagnostic>), Problems> {
+    let name = document.source().file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (profile, includes, mut warnings) = include::read(document, name)?;
+    let (_, more) = Profiles::load(&profile.file, &profile.source, &includes)?;
+    warnings.extend(more);
+    Ok((profile, warnings))
 }
 
 /// What a manifest says that its plan doesn't know: another product, phases that never come.
@@ -89,10 +145,42 @@ pub fn problems_with_plan(manifest: &Manifest, plan: &Plan) -> Vec<Diagnostic> {
     problems
 }
 
-fn manifest<'d>(reading: &mut Reading<'d>, document: &'d Document) -> Option<Manifest> {
+fn manifest<'d>(reading: &mut Reading<'d>, document: &'d Document) -> Option<(Manifest, Vec<Include>)> {
     let root = document.root();
     let fields = reading.fields(root, "a privacy manifest", &KEYS)?;
-    let product = reading.required::<Product>(root, &fields, "product");
+    let product = reading.required::<ProductArgs>(root, &fields, "product");
+    let product_at = fields.get("product").map_or(root.at(), |entry| entry.key_at());
+    let owned = product.as_ref().and_then(|product| product.domains.as_ref());
+    let domains = fields.get("product").map_or_else(Vec::new, |entry| domains(reading, *entry, owned));
+    let builds = fields.get("builds").map_or_else(Builds::default, |entry| builds(reading, *entry));
+    let controllers = fields.get("controllers").map_or_else(Vec::new, |entry| controllers(reading, *entry));
+    let includes = fields.get("include").map_or_else(Vec::new, |entry| include::list(reading, *entry));
+    let policy = fields.get("policy").map_or_else(Policy::default, |entry| policy(reading, *entry));
+    let endpoints = endpoints(reading, root, &fields, &Of::Manifest(&controllers))?;
+    let ProductArgs { vendor, model, domains: _ } = product?;
+    let manifest = Manifest {
+        format: FORMAT,
+        product: Product { vendor, model },
+        product_at,
+        domains,
+        builds,
+        controllers,
+        endpoints,
+        ambient: Vec::new(),
+        policy,
+        file: document.source().file.clone(),
+        source: String::new(),
+    };
+    Some((manifest, includes))
+}
+
+/// The declarations of a manifest or a profile. Their ids are unique in it.
+pub(super) fn endpoints<'d>(
+    reading: &mut Reading<'d>,
+    root: Entry<'d>,
+    fields: &Fields<'d>,
+    of: &Of<'_>,
+) -> Option<Vec<Declaration>> {
     let Some(entry) = fields.get("endpoints") else {
         let help = "`endpoints: []` declares that nobody talks to anybody".to_owned();
         reading.error(root.at(), "the key `endpoints` is missing here", Some(help));
@@ -103,191 +191,142 @@ fn manifest<'d>(reading: &mut Reading<'d>, document: &'d Document) -> Option<Man
         reading.error(entry.at(), "expected a list of declarations", Some(help));
         return None;
     };
-    let mut ids = BTreeMap::new();
+    let mut ids = Ids::default();
     let mut endpoints = Vec::with_capacity(items.len());
     for item in items {
-        if let Some(declaration) = declaration(reading, item) {
-            let id_at = part_at(item, "id");
-            if let Some(first) = ids.insert(declaration.id.clone(), id_at.line) {
-                let message = format!("a second declaration has the id `{}`", declaration.id);
-                reading.error(id_at, message, Some(format!("the first is in line {first}")));
-            }
+        if let Some(declaration) = declaration(reading, item, of) {
+            ids.take(reading, item, "declaration", &declaration.id);
             endpoints.push(declaration);
         }
     }
-    Some(Manifest {
-        format: FORMAT,
-        product: product?,
-        product_at: fields.get("product").map_or(root.at(), |entry| entry.key_at()),
-        endpoints,
-        file: document.source().file.clone(),
-        source: String::new(),
-    })
+    Some(endpoints)
 }
 
-fn part_at(entry: Entry<'_>, key: &str) -> Position {
-    entry.get(key).map_or(entry.at(), Entry::at)
-}
+/// Ids that were taken, with the line of the first.
+#[derive(Default)]
+struct Ids(BTreeMap<String, u32>);
 
-fn declaration<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Option<Declaration> {
-    let args: DeclarationArgs = reading.decode(entry)?;
-    if !crate::plan::is_role(&args.id) {
-        let message = "an id has letters, digits, `-` and `_`, and starts with a letter";
-        reading.error(part_at(entry, "id"), message, None);
+impl Ids {
+    fn take(&mut self, reading: &mut Reading<'_>, entry: Entry<'_>, what: &str, id: &str) {
+        let at = part_at(entry, "id");
+        if let Some(first) = self.0.insert(id.to_owned(), at.line) {
+            let message = format!("a second {what} has the id `{id}`");
+            reading.error(at, message, Some(format!("the first is in line {first}")));
+        }
     }
-    let peer = peer(reading, entry, &args);
-    let transport = args.transport.unwrap_or(Transport::Tcp);
-    let ports = match (transport, args.ports) {
-        (Transport::Icmp, Some(_)) => {
-            reading.error(part_at(entry, "ports"), "ICMP has no ports", Some("remove `ports`".to_owned()));
-            None
+}
+
+/// The parts of a list under a key. What is no list was told while the whole was decoded.
+fn items<'d>(entry: Entry<'d>, key: &str) -> Vec<Entry<'d>> {
+    entry.get(key).and_then(Entry::sequence).unwrap_or_default()
+}
+
+fn domains(reading: &mut Reading<'_>, entry: Entry<'_>, written: Option<&Vec<String>>) -> Vec<String> {
+    let written = written.into_iter().flatten().zip(items(entry, "domains"));
+    let mut domains: Vec<String> =
+        written.filter_map(|(name, item)| domain(reading, item.at(), name)).collect();
+    domains.sort_unstable();
+    domains.dedup();
+    domains
+}
+
+fn builds<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Builds {
+    let Some(args) = reading.decode::<BuildsArgs>(entry) else { return Builds::default() };
+    let mut of = |key: &str, written: Option<Vec<BuildArgs>>| -> Vec<Build> {
+        let written = match written {
+            Some(written) => written,
+            None => return Vec::new(),
+        };
+        if written.is_empty() {
+            let help = Some(format!("remove `{key}` to apply to any build"));
+            reading.error(part_at(entry, key), "no build at all: this could never apply", help);
         }
-        (Transport::Icmp, None) => Some(Vec::new()),
-        (_, Some(ports)) => Some(ports.0),
-        (_, None) => {
-            let help = "such as `ports: 443`; \"1-65535\" means any".to_owned();
-            reading.error(entry.at(), "the key `ports` is missing here", Some(help));
-            None
-        }
+        written.into_iter().zip(items(entry, key)).map(|(args, item)| build(reading, item, args)).collect()
     };
-    if let Some(protocol) = &args.protocol
-        && !crate::plan::is_role(protocol)
+    Builds { firmware: of("firmware", args.firmware), app: of("app", args.app) }
+}
+
+fn build(reading: &mut Reading<'_>, entry: Entry<'_>, args: BuildArgs) -> Build {
+    if args.version.is_none() && args.sha256.is_none() {
+        reading.error(entry.at(), "a build is told by its `version`, its `sha256`, or both", None);
+    }
+    if let Some(Err(message)) = args.version.as_deref().map(version) {
+        reading.error(part_at(entry, "version"), message, None);
+    }
+    let sha256 = args.sha256.map(|hash| hash.to_ascii_lowercase());
+    if sha256
+        .as_ref()
+        .is_some_and(|hash| hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
     {
-        let help = Some("in lower case, as `lab observe` shows it: tls, http, dns, ntp".to_owned());
-        reading.error(part_at(entry, "protocol"), format!("`{protocol}` is no protocol's name"), help);
+        let help = Some("64 hexadecimal digits, as `sha256sum` prints them".to_owned());
+        reading.error(part_at(entry, "sha256"), "this is no SHA-256", help);
     }
-    if args.phases.as_ref().is_some_and(Vec::is_empty) {
-        let help = "remove `phases` to admit all, or the whole declaration".to_owned();
-        reading.error(part_at(entry, "phases"), "no phase at all: this could never match", Some(help));
-    }
-    let evidence = evidence(reading, entry, peer.as_ref()?, args.evidence);
-    let mut declaration = Declaration {
-        id: args.id,
-        talker: args.talker,
-        peer: peer?,
-        ports: ports?,
-        transport,
-        protocol: args.protocol.map(|protocol| protocol.to_ascii_lowercase()),
-        phases: args.phases,
-        required: args.required.unwrap_or(false),
-        evidence: evidence?,
-        encryption: args.encryption,
-        purpose: args.purpose,
-        at: entry.at(),
-        text: String::new(),
-    };
-    declaration.text = canonical_text(&declaration);
-    Some(declaration)
+    Build { version: args.version, sha256, at: entry.at() }
 }
 
-fn peer(reading: &mut Reading<'_>, entry: Entry<'_>, args: &DeclarationArgs) -> Option<Peer> {
-    match (&args.host, &args.suffix, &args.cidr) {
-        (Some(host), None, None) => {
-            let name = name(reading, part_at(entry, "host"), host)?;
-            Some(Peer::Host(name))
-        }
-        (None, Some(suffix), None) => {
-            let at = part_at(entry, "suffix");
-            let bare = suffix.strip_prefix("*.").or_else(|| suffix.strip_prefix('.')).unwrap_or(suffix);
-            let name = name(reading, at, bare)?;
-            // Everybody may register a name under a public suffix: declaring one declares the world.
-            if psl::suffix_str(&name).is_none_or(|public| public == name) {
-                let message = format!("`{name}` is a public suffix: everything under it is anybody's");
-                reading.error(at, message, Some("declare the domains under it that you own".to_owned()));
-                return None;
+fn controllers<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Vec<Controller> {
+    let Some(items) = entry.sequence() else {
+        let help = Some("begin each controller with `- id: …`".to_owned());
+        reading.error(entry.at(), "expected a list of controllers", help);
+        return Vec::new();
+    };
+    let mut ids = Ids::default();
+    let mut controllers = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(args) = reading.decode::<ControllerArgs>(item) else { continue };
+        ids.take(reading, item, "controller", &args.id);
+        let country = args.country.and_then(|written| match country(&written) {
+            Ok(code) => Some(code),
+            Err(message) => {
+                reading.error(part_at(item, "country"), message, None);
+                None
             }
-            Some(Peer::Suffix(name))
-        }
-        (None, None, Some(cidr)) => network(reading, part_at(entry, "cidr"), cidr).map(Peer::Cidr),
-        _ => {
-            let help = "such as `host: api.vendor.example`".to_owned();
-            reading.error(entry.at(), "a declaration has exactly one of host, suffix and cidr", Some(help));
-            None
-        }
+        });
+        let domains = domains(reading, item, args.domains.as_ref());
+        let ControllerArgs { id, name, contact, .. } = args;
+        controllers.push(Controller { id, name, country, contact, domains, at: item.at() });
     }
+    controllers
 }
 
-fn name(reading: &mut Reading<'_>, at: Position, written: &str) -> Option<String> {
-    if written.parse::<IpAddr>().is_ok() {
-        let help = format!("an address is declared as `cidr: {written}`");
-        reading.error(at, format!("`{written}` is an address, not a name"), Some(help));
-        return None;
-    }
-    if written.contains('*') {
-        let help = "`suffix: vendor.example` declares everything under a domain".to_owned();
-        reading.error(at, "patterns with `*` aren't read here", Some(help));
-        return None;
-    }
-    canonical_host(written).map_err(|message| reading.error(at, message, None)).ok()
-}
-
-fn network(reading: &mut Reading<'_>, at: Position, written: &str) -> Option<IpNet> {
-    let net = match (written.parse::<IpNet>(), written.parse::<IpAddr>()) {
-        (Ok(net), _) => net,
-        (Err(_), Ok(address)) => IpNet::from(address),
-        (Err(_), Err(_)) => {
-            let help = "write 203.0.113.0/24, 2001:db8::/32, or one address".to_owned();
-            reading.error(at, format!("`{written}` is no network"), Some(help));
-            return None;
+fn policy<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Policy {
+    let Some(args) = reading.decode::<PolicyArgs>(entry) else { return Policy::default() };
+    let mut tightened = |key: &str, written: Option<String>, least: OnDoubt| {
+        let Some(written) = written else { return least };
+        match OnDoubt::ALL.iter().find(|word| word.word() == written) {
+            Some(word) if *word >= least => *word,
+            _ => {
+                let known: Vec<&str> =
+                    OnDoubt::ALL.iter().filter(|word| **word >= least).map(|word| word.word()).collect();
+                let message = format!("a policy may only tighten, and `{key}: {written}` doesn't");
+                let help = format!("write `{key}: {}`, or remove it", known.join("` or `"));
+                reading.error(part_at(entry, key), message, Some(help));
+                least
+            }
         }
     };
-    if net.trunc() != net {
-        let help = format!("write {} for the network, or {} for the address", net.trunc(), net.addr());
-        reading.error(at, format!("`{written}` has bits set after its prefix"), Some(help));
-        return None;
-    }
-    Some(net)
-}
-
-fn evidence(
-    reading: &mut Reading<'_>,
-    entry: Entry<'_>,
-    peer: &Peer,
-    written: Option<Evidence>,
-) -> Option<Evidence> {
-    match (peer, written) {
-        (Peer::Cidr(_), None | Some(Evidence::Ip)) => Some(Evidence::Ip),
-        (Peer::Cidr(_), Some(_)) => {
-            let help = "remove `evidence`, or declare the host's name".to_owned();
-            reading.error(part_at(entry, "evidence"), "a network is told by its addresses only", Some(help));
-            None
-        }
-        (_, Some(Evidence::Ip)) => {
-            let help = "declare its addresses with `cidr`, or ask for dns, sni or corroborated".to_owned();
-            reading.error(part_at(entry, "evidence"), "a name can't be told by an address alone", Some(help));
-            None
-        }
-        (_, written) => Some(written.unwrap_or_default()),
+    tightened("unknown", args.unknown, OnDoubt::Fail);
+    Policy {
+        unresolved: tightened("unresolved", args.unresolved, OnDoubt::Inconclusive),
+        ambiguous: tightened("ambiguous", args.ambiguous, OnDoubt::Inconclusive),
+        hidden_dns: tightened("hidden-dns", args.hidden_dns, OnDoubt::Inconclusive),
+        loss: tightened("loss", args.loss, OnDoubt::Inconclusive),
     }
 }
 
-/// The declaration in one line; everything that changes what it admits is in it, and nothing else.
-fn canonical_text(declaration: &Declaration) -> String {
-    let mut text =
-        format!("{} → {} {}", declaration.talker.word(), declaration.peer, declaration.transport.word());
-    let ports: Vec<String> = declaration.ports.iter().map(PortRange::to_string).collect();
-    if !ports.is_empty() {
-        text.push('/');
-        text.push_str(&ports.join(","));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schemas_know_the_keys_that_the_readers_know() {
+        for (schema, keys) in [(schema(), KEYS.as_slice()), (ambient_schema(), include::KEYS.as_slice())] {
+            let mut known: Vec<&str> = keys.to_vec();
+            known.sort_unstable();
+            let mut properties: Vec<&str> =
+                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            properties.sort_unstable();
+            assert_eq!(properties, known);
+        }
     }
-    if let Some(protocol) = &declaration.protocol {
-        text.push(' ');
-        text.push_str(protocol);
-    }
-    if declaration.encryption == Some(Encryption::Required) {
-        text.push_str(", encrypted");
-    }
-    if !matches!((&declaration.peer, declaration.evidence), (Peer::Cidr(_), _) | (_, Evidence::Corroborated))
-    {
-        text.push_str(", evidence ");
-        text.push_str(declaration.evidence.word());
-    }
-    if let Some(phases) = &declaration.phases {
-        text.push_str(", in ");
-        text.push_str(&phases.join(" "));
-    }
-    if declaration.required {
-        text.push_str(", required");
-    }
-    text
 }

@@ -1,0 +1,81 @@
+//! Host names as they are compared: one form for every way of writing one. It knows nothing of declarations.
+
+use std::borrow::Cow;
+
+/// The longest name, in characters: 255 octets on the wire leave 253 (RFC 1035 section 2.3.4).
+pub(super) const LONGEST_NAME: usize = 253;
+/// The longest label, in characters (RFC 1035 section 2.3.4).
+const LONGEST_LABEL: usize = 63;
+
+/// A host name as it is compared: lower case, no trailing dot, IDNA's ASCII form.
+///
+/// # Errors
+/// In words, when it is no host name.
+pub fn canonical_host(written: &str) -> Result<String, String> {
+    canonical(written).map(Cow::into_owned).ok_or_else(|| refused(written))
+}
+
+fn refused(written: &str) -> String {
+    format!("`{}` is not a host name", written.escape_debug())
+}
+
+/// The same without a copy where the name is in this form already, as most on the wire are. `None`: no host name.
+pub(super) fn canonical(written: &str) -> Option<Cow<'_, str>> {
+    let cut = written.strip_suffix('.').unwrap_or(written);
+    // IDNA's work grows with the text, and a name that is too long stays too long.
+    if cut.len() > 4 * LONGEST_NAME {
+        return None;
+    }
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
+    let name = if cut.bytes().all(plain) && !cut.contains("xn--") {
+        Cow::Borrowed(cut)
+    } else {
+        idna::domain_to_ascii_cow(cut.as_bytes(), idna::AsciiDenyList::EMPTY).ok()?
+    };
+    (name.len() <= LONGEST_NAME && name.split('.').all(is_label)).then_some(name)
+}
+
+/// Whether it is one label of a name in its canonical form. `_` is no letter of a host name and of many service names.
+pub(super) fn is_label(label: &str) -> bool {
+    (1..=LONGEST_LABEL).contains(&label.len())
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// The name itself and every name that it stands under, longest first: `a.b.c`, `b.c`, `c`.
+pub(super) fn tails(name: &str) -> impl Iterator<Item = &str> {
+    let after_dots = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+    std::iter::once(name).chain(after_dots)
+}
+
+/// Whether a canonical name is this domain or stands under it, on a label boundary.
+pub(super) fn is_under(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// Whether anybody may register a name under this one: it is a public suffix, or stands above one (Public Suffix List).
+pub(super) fn is_public_suffix(name: &str) -> bool {
+    psl::suffix_str(name).is_none_or(|public| public == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_in_lower_case_without_the_trailing_dot_in_idna() {
+        assert_eq!(canonical_host("BÜCHER.example.").unwrap(), "xn--bcher-kva.example");
+        assert_eq!(canonical_host("Api.Nucleus-U8.example.").unwrap(), "api.nucleus-u8.example");
+        for bad in ["", ".", "a..b", "a b", "a\u{1b}[31m", "x/../y", "a.example..", "xn--\u{7f}.example"] {
+            assert!(canonical_host(bad).is_err(), "{bad:?}");
+        }
+        assert!(canonical(&"ü".repeat(1 << 20)).is_none());
+    }
+
+    #[test]
+    fn a_name_stands_under_a_domain_on_label_boundaries_only() {
+        assert!(is_under("a.u8.example", "u8.example") && is_under("u8.example", "u8.example"));
+        assert!(!is_under("evilu8.example", "u8.example") && !is_under("example", "u8.example"));
+        assert_eq!(tails("a.b.c").collect::<Vec<_>>(), ["a.b.c", "b.c", "c"]);
+    }
+}
