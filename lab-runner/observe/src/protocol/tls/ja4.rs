@@ -3,8 +3,6 @@
 //!
 //! Tells programs apart, never persons; says nothing of a hello that was cut.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::hello::{self, Carrier, Parts};
@@ -69,15 +67,16 @@ fn ends(protocol: &[u8]) -> (char, char) {
     (digit(first >> 4), digit(last & 0x0f))
 }
 
-/// Numbers as four hexadecimal digits each, with commas between.
+/// Numbers as four hexadecimal digits each, with commas between. Every hello comes through here.
 fn listed(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(256);
     for number in numbers {
         if !out.is_empty() {
             out.push(',');
         }
-        // Writing to a string never fails.
-        let _ = write!(out, "{number:04x}");
+        for byte in number.to_be_bytes() {
+            push_hex(&mut out, byte);
+        }
     }
     out
 }
@@ -90,7 +89,13 @@ fn hash(list: &str) -> String {
     let digest = Sha256::digest(list.as_bytes());
     let mut out = String::with_capacity(12);
     for byte in digest.iter().take(6) {
-        let _ = write!(out, "{byte:02x}");
+        push_hex(&mut out, *byte);
     }
     out
+}
+
+fn push_hex(out: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+    out.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
