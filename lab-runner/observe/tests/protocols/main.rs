@@ -1,7 +1,9 @@
-//! Every protocol on traffic made for it: a module each.
+//! A protocol each: what its bytes tell, on captures that are made here.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+mod conversation;
+mod http;
 #[path = "../packets/mod.rs"]
 mod packets;
-
 mod quic;
+mod tls;

@@ -1,11 +1,8 @@
-//! HTTP/1 requests (RFC 9112): the Host of each of them, as long as the connection lasts.
+//! HTTP/1 requests (RFC 9112): their heads, as long as the connection lasts.
 //!
 //! Steps over bodies by their declared length; never looks into one.
 
-use super::facts::Facts;
-use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
-use crate::flow::CLIENT;
-use crate::record::NameKind;
+use crate::protocol::interface::Probe;
 
 const METHODS: &[&[u8]] = &[
     b"GET ",
@@ -41,50 +38,41 @@ const MAX_LINE: usize = 16 * 1024;
 
 /// A fact from a request's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fact<'a> {
+pub(super) enum Fact<'a> {
+    /// The version in the request line: `1.0`, `1.1`.
+    Version(&'a [u8]),
     /// The Host header, without its port.
     Host(&'a [u8]),
     /// The authority of the request line (absolute form, or CONNECT), without its port.
     Authority(&'a [u8]),
-    /// After this request the stream is another protocol's: CONNECT, or an upgrade.
-    Switches,
+    /// What identifies the user, by its word; never its value.
+    Carries(&'static str),
 }
 
-/// HTTP/1.
-pub(crate) const PROTOCOL: StreamProtocol =
-    StreamProtocol { probe: probe_either, open: |_| Box::<Requests>::default() };
-
-fn probe_either(opening: &Opening<'_>) -> Probe {
-    match opening.side {
-        CLIENT => probe(opening.bytes),
-        _ if opening.bytes.starts_with(b"HTTP/1.") => Probe::Yes,
-        _ => Probe::No,
-    }
+/// What a request asks the connection to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A tunnel to the host that CONNECT names (RFC 9110 §9.3.6).
+    Tunnel,
+    /// RFC 6455.
+    WebSocket,
+    /// Another protocol of the Upgrade header (RFC 9110 §7.8): `h2c`, `TLS/1.0`.
+    Other,
 }
 
-impl Dialogue for Requests {
-    fn wants(&self, side: usize) -> bool {
-        side == CLIENT
-    }
-
-    fn read(&mut self, side: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
-        facts.recognised("http");
-        if side != CLIENT {
-            return Step::Took(bytes.len());
-        }
-        let mut switches = false;
-        let taken = self.advance(bytes, shown.after_gap, |fact| match fact {
-            Fact::Host(host) => facts.name(NameKind::HttpHost, host),
-            Fact::Authority(host) => facts.name(NameKind::HttpAuthority, host),
-            Fact::Switches => switches = true,
-        });
-        // What follows may be TLS to the host that CONNECT asked for.
-        if switches { Step::Switch(taken) } else { Step::Took(taken) }
-    }
+/// What came of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Bytes that are done with.
+    pub(super) taken: usize,
+    /// A request ended here that asks for a change.
+    pub(super) change: Option<Change>,
+    /// The first line is no HTTP's.
+    pub(super) foreign: bool,
 }
 
 /// Could an HTTP client's bytes begin so?
-pub(crate) fn probe(bytes: &[u8]) -> Probe {
+pub(super) fn probe(bytes: &[u8]) -> Probe {
     let mut more = false;
     for method in METHODS {
         if bytes.len() >= method.len() {
@@ -100,14 +88,16 @@ pub(crate) fn probe(bytes: &[u8]) -> Probe {
 
 /// Where in a request a stream stands.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Requests {
+pub(super) struct Requests {
     place: Place,
     /// Bytes of the present line that were already searched for its end.
     searched: usize,
     length: u64,
     chunked: bool,
     connect: bool,
-    upgrade: bool,
+    upgrade: Option<Change>,
+    /// A request was seen.
+    begun: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -122,11 +112,22 @@ enum Place {
 }
 
 impl Requests {
-    /// Takes bytes and tells facts; returns how many bytes it is done with.
-    pub(crate) fn advance(&mut self, bytes: &[u8], after_gap: bool, mut tell: impl FnMut(Fact<'_>)) -> usize {
+    /// Whether what comes next is a request, and not the rest of one.
+    pub(super) fn is_between(&self) -> bool {
+        self.place == Place::RequestLine
+    }
+
+    /// Takes bytes and tells facts, up to the end of them or of a request that asks for a change.
+    pub(super) fn advance(
+        &mut self,
+        bytes: &[u8],
+        after_gap: bool,
+        mut tell: impl FnMut(Fact<'_>),
+    ) -> Progress {
         if after_gap {
-            *self = Self::default();
+            self.begin_anew();
         }
+        let took = |taken| Progress { taken, change: None, foreign: false };
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -145,21 +146,33 @@ impl Requests {
             let Some(end) = rest[from..].iter().position(|byte| *byte == b'\n').map(|end| from + end) else {
                 if rest.len() > MAX_LINE || (self.place == Place::RequestLine && probe(rest) == Probe::No) {
                     // No request, or none that a server would take: begin anew with the next segment.
-                    *self = Self::default();
-                    return bytes.len();
+                    self.begin_anew();
+                    return took(bytes.len());
                 }
                 self.searched = rest.len();
-                return at;
+                return took(at);
             };
             self.searched = 0;
             let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-            at += end + 1;
+            let was_head = self.place == Place::Headers;
             if !self.line(line, &mut tell) {
-                *self = Self::default();
-                return bytes.len();
+                let foreign = !self.begun;
+                self.begin_anew();
+                return Progress { taken: bytes.len(), change: None, foreign };
+            }
+            at += end + 1;
+            if was_head && self.place != Place::Headers {
+                let change = if self.connect { Some(Change::Tunnel) } else { self.upgrade };
+                if change.is_some() {
+                    return Progress { taken: at, change, foreign: false };
+                }
             }
         }
-        at
+        took(at)
+    }
+
+    fn begin_anew(&mut self) {
+        *self = Self { begun: self.begun, ..Self::default() };
     }
 
     /// False where the line can't be part of a request.
@@ -167,20 +180,25 @@ impl Requests {
         match self.place {
             Place::RequestLine if line.is_empty() => {}
             Place::RequestLine => {
-                if probe(line) != Probe::Yes {
+                // RTSP and SIP have methods of the same names.
+                let foreign =
+                    [&b" RTSP/1.0"[..], b" RTSP/2.0", b" SIP/2.0"].iter().any(|end| line.ends_with(end));
+                if probe(line) != Probe::Yes || foreign {
                     return false;
                 }
-                *self =
-                    Self { place: Place::Headers, connect: line.starts_with(b"CONNECT "), ..Self::default() };
+                let connect = line.starts_with(b"CONNECT ");
+                *self = Self { place: Place::Headers, connect, begun: true, ..Self::default() };
+                if let Some(version) =
+                    line.rsplit(|byte| *byte == b' ').next().and_then(|last| last.strip_prefix(b"HTTP/"))
+                {
+                    tell(Fact::Version(version));
+                }
                 let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or(&[]);
                 if let Some(authority) = authority(target, self.connect) {
                     tell(Fact::Authority(authority));
                 }
             }
             Place::Headers if line.is_empty() => {
-                if self.connect || self.upgrade {
-                    tell(Fact::Switches);
-                }
                 self.place = match (self.chunked, self.length) {
                     (true, _) => Place::ChunkSize,
                     (false, 0) => Place::RequestLine,
@@ -218,7 +236,14 @@ impl Requests {
         } else if field.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = value.to_ascii_lowercase().ends_with(b"chunked");
         } else if field.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade = true;
+            let is_socket = value.to_ascii_lowercase().starts_with(b"websocket");
+            self.upgrade = Some(if is_socket { Change::WebSocket } else { Change::Other });
+        } else if field.eq_ignore_ascii_case(b"authorization")
+            || field.eq_ignore_ascii_case(b"proxy-authorization")
+        {
+            tell(Fact::Carries("authorization"));
+        } else if field.eq_ignore_ascii_case(b"cookie") {
+            tell(Fact::Carries("cookie"));
         }
     }
 }
@@ -237,7 +262,7 @@ fn authority(target: &[u8], connect: bool) -> Option<&[u8]> {
 }
 
 /// `host`, `host:port` or `[v6]:port`.
-pub(crate) fn without_port(value: &[u8]) -> &[u8] {
+pub(super) fn without_port(value: &[u8]) -> &[u8] {
     if value.first() == Some(&b'[') {
         return value[1..].split(|byte| *byte == b']').next().unwrap_or(&[]);
     }

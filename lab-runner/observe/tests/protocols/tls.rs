@@ -1,0 +1,167 @@
+//! TLS: what both sides' hellos tell, and a certificate.
+
+use lab_observe::{FlowRecord, NameKind, State};
+
+use crate::packets::{Wire, client_hello, client_hello_with};
+
+pub(crate) const PHONE: &str = "192.0.2.10:40000";
+pub(crate) const SERVER: &str = "198.51.100.20:443";
+
+pub(crate) fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind, 3, 3][..], &(body.len() as u16).to_be_bytes(), body].concat()
+}
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind][..], &(body.len() as u32).to_be_bytes()[1..], body].concat()
+}
+
+/// A ServerHello of TLS 1.2, or of the version that its extension chooses.
+pub(crate) fn server_hello(chosen: Option<u16>) -> Vec<u8> {
+    let mut body = vec![3, 3];
+    body.extend([9; 32]);
+    body.extend([0, 0x13, 0x01, 0]);
+    if let Some(version) = chosen {
+        body.extend([0, 6, 0, 43, 0, 2]);
+        body.extend(version.to_be_bytes());
+    }
+    message(2, &body)
+}
+
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let value = parts.concat();
+    match value.len() {
+        short @ 0..=127 => [&[tag, short as u8][..], &value].concat(),
+        long => [&[tag, 0x82][..], &(long as u16).to_be_bytes(), &value].concat(),
+    }
+}
+
+fn distinguished(common_name: &str) -> Vec<u8> {
+    let pair = der(0x30, &[&der(6, &[&[0x55, 4, 3]]), &der(0x0c, &[common_name.as_bytes()])]);
+    der(0x30, &[&der(0x31, &[&pair])])
+}
+
+/// A certificate (RFC 5280 §4.1) with a key and a signature of zeros.
+fn certificate(issuer: &str, subject: &str, names: &[&str], address: Option<[u8; 4]>) -> Vec<u8> {
+    let algorithm = der(0x30, &[&der(6, &[&[0x2a, 3, 4]])]);
+    let names: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| der(0x82, &[name.as_bytes()]))
+        .chain(address.map(|address| der(0x87, &[&address])))
+        .collect();
+    let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let is_critical = [1, 1, 0xff];
+    let alternative = der(0x30, &[&der(6, &[&[0x55, 29, 17]]), &is_critical, &der(4, &[&der(0x30, &names)])]);
+    let extensions = if names.is_empty() { Vec::new() } else { der(0xa3, &[&der(0x30, &[&alternative])]) };
+    let body = der(
+        0x30,
+        &[
+            &der(0xa0, &[&der(2, &[&[2]])]),
+            &der(2, &[&[7]]),
+            &algorithm,
+            &distinguished(issuer),
+            &der(0x30, &[&der(0x17, &[b"260101000000Z"]), &der(0x17, &[b"270101000000Z"])]),
+            &distinguished(subject),
+            &der(0x30, &[&algorithm, &der(3, &[&[0; 65]])]),
+            &extensions,
+        ],
+    );
+    let certificate = der(0x30, &[&body, &algorithm, &der(3, &[&[0; 65]])]);
+    let length = (certificate.len() as u32).to_be_bytes();
+    let list = (certificate.len() as u32 + 3).to_be_bytes();
+    message(11, &[&list[1..], &length[1..], &certificate].concat())
+}
+
+/// A connection whose server says this; its bytes come in segments of so many.
+fn connection(sni: &str, server: &[u8], segment: usize) -> FlowRecord {
+    let mut wire = Wire::new();
+    wire.tcp_opens(PHONE, SERVER, &[&client_hello(Some(sni), &["h2"])]);
+    let mut seq = 5001;
+    for part in server.chunks(segment) {
+        wire.tcp_segment(SERVER, PHONE, seq, part);
+        seq += part.len() as u32;
+    }
+    wire.observe().flows.remove(0)
+}
+
+fn certified(issuer: &str, subject: &str, names: &[&str], address: Option<[u8; 4]>) -> Vec<u8> {
+    [server_hello(None), certificate(issuer, subject, names, address)].concat()
+}
+
+#[test]
+fn a_certificate_of_tls_1_2_names_its_server_however_records_and_segments_split_it() {
+    let flight = certified(
+        "CA",
+        "www.cloud.example",
+        &["www.cloud.example", "*.cloud.example"],
+        Some([203, 0, 113, 7]),
+    );
+    let one = record(22, &flight);
+    let many: Vec<u8> = flight.chunks(50).flat_map(|part| record(22, part)).collect();
+    for (server, segment) in [(&one, 1400), (&one, 7), (&many, 1400), (&many, 33)] {
+        let flow = connection("www.cloud.example", server, segment);
+        assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("tls", Some("1.2")));
+        let names: Vec<_> = flow.names_of(NameKind::CertSan).collect();
+        assert_eq!(names, ["www.cloud.example", "*.cloud.example", "203.0.113.7"]);
+        assert!(flow.weird.is_empty() && !flow.unread);
+    }
+}
+
+#[test]
+fn the_version_is_the_one_that_the_server_chose_and_a_resumed_session_has_no_certificate() {
+    let flow = connection("api.example", &record(22, &server_hello(Some(0x0304))), 1400);
+    assert_eq!(flow.version.as_deref(), Some("1.3"));
+    let resumed = [record(22, &server_hello(None)), record(20, &[1]), record(22, &[0; 40])].concat();
+    let flow = connection("api.example", &resumed, 1400);
+    assert_eq!(flow.version.as_deref(), Some("1.2"));
+    assert_eq!((flow.names_of(NameKind::CertSan).count(), flow.unread), (0, false));
+}
+
+#[test]
+fn a_certificate_that_never_ends_is_given_up_without_doubt_about_the_flow() {
+    let endless = [&server_hello(None)[..], &[11, 0xff, 0xff, 0xff], &[0x30; 300]].concat();
+    let flow = connection("api.example", &record(22, &endless), 100);
+    assert_eq!((flow.state, flow.unread), (State::Named, false));
+    assert_eq!(flow.version.as_deref(), Some("1.2"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_a_hello_in_tls_leaves_doubt() {
+    let flow = connection("api.example", b"\x01\x02\x03\x04 whatever it is that these two speak", 1400);
+    let weird: Vec<_> = flow.weird.iter().map(|weird| weird.word.as_str()).collect();
+    assert_eq!((weird, flow.unread), (vec!["tls_refused"], true));
+}
+
+#[test]
+fn a_relay_of_tor_is_told_by_its_certificate() {
+    let tor = record(22, &certified("www.b7tqim6sieb2.com", "www.gfu7hbxpfpqq.net", &[], None));
+    assert_eq!(connection("www.jmts2id.example", &tor, 1400).app, "tor");
+    let other = record(
+        22,
+        &certified("www.b7tqim6sieb2.com", "www.gfu7hbxpfpqq.net", &["www.gfu7hbxpfpqq.net"], None),
+    );
+    assert_eq!(connection("www.jmts2id.example", &other, 1400).app, "tls");
+}
+
+#[test]
+fn the_fingerprint_leaves_out_what_a_client_changes_at_random() {
+    let signatures = (13_u16, &[0_u8, 4, 4, 3, 8, 4][..]);
+    let versions = (43_u16, &[4_u8, 0x1a, 0x1a, 3, 4][..]);
+    let fingerprint = |more: &[(u16, &[u8])]| {
+        let mut wire = Wire::new();
+        wire.tcp_opens(PHONE, SERVER, &[&client_hello_with(Some("api.example"), &["http/1.1"], more)]);
+        wire.observe().flows[0].ja4.clone().unwrap()
+    };
+    let one = fingerprint(&[signatures, versions]);
+    // SHA-256 of `1301`, and of `000d,002b_0403,0804`.
+    assert_eq!(one, "t13d0104h1_0f2cb44170f4_ef5f37ab036a");
+    assert_eq!(fingerprint(&[versions, (0x2a2a, &[]), signatures]), one);
+}
+
+#[test]
+fn a_channel_to_a_public_resolver_hides_the_look_ups_that_follow() {
+    let mut wire = Wire::new();
+    wire.tcp_opens(PHONE, SERVER, &[&client_hello(Some("dns.google"), &["h2"])]);
+    wire.tcp_opens("192.0.2.10:40001", "203.0.113.66:443", &[&client_hello(None, &[])]);
+    let seen = wire.observe();
+    assert_eq!(seen.flows[1].reason.map(|reason| reason.as_str()), Some("hidden_dns"));
+}
