@@ -12,7 +12,7 @@ use crate::fragments::Fragments;
 use crate::hash::Hasher;
 use crate::icmp_error::{self, Quoted};
 use crate::ip::{self, Addr, Ip};
-use crate::link::{self, Network, be16};
+use crate::link::{self, Link, Network, be16};
 use crate::names::Names;
 use crate::packet::{Packet, Wire};
 use crate::protocol::{dns, link_control};
@@ -100,21 +100,33 @@ impl Observer {
         self.summary.packets += 1;
         self.summary.bytes += u64::from(frame.orig_len);
         let number = self.summary.packets;
-        let link = link::decode(frame.link_type, frame.data);
-        let all = frame.data.len();
+        let mut link = link::decode(frame.link_type, frame.data);
         self.begun_ns.get_or_insert(frame.ts_ns);
-        let wire = Wire { frame, number, link, carrier: None };
-        let consulted = match link.network {
-            Network::Ip => self.ip(wire, link.offset, 0, 0),
-            Network::Other(ether_type) => self.not_ip(wire, ether_type),
-            Network::Malformed | Network::UnknownLink => {
-                self.unparsed(wire);
-                let word = if link.network == Network::Malformed { "link_malformed" } else { "link_unknown" };
-                self.weird(word, number);
-                all
+        let mut consulted = self.link(Wire { frame, number, link, carrier: None });
+        while let Some(at) = link.rest {
+            link = link::next(frame.data, at);
+            consulted = consulted.max(self.link(Wire { frame, number, link, carrier: None }));
+        }
+        Consulted(consulted.min(frame.data.len()))
+    }
+
+    /// Takes what a link header leads to; returns where the bytes end that were looked at.
+    #[inline]
+    fn link(&mut self, wire: Wire<'_>) -> usize {
+        let Link { network, offset, .. } = wire.link;
+        let word = match network {
+            Network::Ip => return self.ip(wire, offset, 0, 0),
+            Network::Other(ether_type) => return self.not_ip(wire, ether_type),
+            Network::Aside(aside) => {
+                self.summary.aside(aside.word(), wire.frame.ts_ns);
+                return offset;
             }
+            Network::Malformed => "link_malformed",
+            Network::UnknownLink => "link_unknown",
         };
-        Consulted(consulted.min(all))
+        self.unparsed(wire);
+        self.weird(word, wire.number);
+        wire.frame.data.len()
     }
 
     /// The capture ends before it should, for this reason.

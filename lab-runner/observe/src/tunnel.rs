@@ -99,7 +99,7 @@ fn gtp_u(data: &[u8], at: usize) -> Option<Inner> {
 }
 
 fn ethernet(data: &[u8], at: usize, app: &'static str) -> Inner {
-    let mut inner = Link { network: Network::Malformed, offset: 0, vlan: None, src: None, dst: None };
+    let mut inner = Link::NONE;
     link::ethernet(data, at, &mut inner);
     Inner { app, ip_at: (inner.network == Network::Ip).then_some(inner.offset), vlan: inner.vlan }
 }

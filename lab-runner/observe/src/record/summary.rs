@@ -26,6 +26,10 @@ pub struct Summary {
     /// Frames without IP, by EtherType (`0x0806`).
     #[serde(default)]
     pub ether_types: BTreeMap<String, u64>,
+    /// Frames of a known kind that hold no IP packet which could be read, by their kind: `bluetooth_hci`, `bluetooth_air`,
+    /// `usb`, `wifi`, `wifi_protected`, `wifi_fragment`, `wifi_damaged`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aside: BTreeMap<String, Aside>,
     /// Frames of links that are not understood, and frames whose headers made no sense.
     #[serde(default)]
     pub unparsed_packets: u64,
@@ -46,7 +50,35 @@ pub struct Summary {
     pub weird_frames: BTreeMap<String, Vec<u64>>,
 }
 
+/// Frames of one kind that were only counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// How many.
+    pub frames: u64,
+    /// When the first and the last were captured, in Unix nanoseconds.
+    pub first_ns: u64,
+    /// See `first_ns`.
+    pub last_ns: u64,
+}
+
+impl Aside {
+    fn merge(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.first_ns = self.first_ns.min(other.first_ns);
+        self.last_ns = self.last_ns.max(other.last_ns);
+    }
+}
+
 impl Summary {
+    /// Counts a frame that is left aside.
+    pub(crate) fn aside(&mut self, kind: &str, ts_ns: u64) {
+        let one = Aside { frames: 1, first_ns: ts_ns, last_ns: ts_ns };
+        match self.aside.get_mut(kind) {
+            Some(aside) => aside.merge(&one),
+            None => drop(self.aside.insert(kind.to_owned(), one)),
+        }
+    }
+
     /// Adds another capture's totals. Frames are numbered by capture, so that those of oddities stay the first capture's.
     pub fn merge(&mut self, other: &Self) {
         self.format = self.format.max(other.format);
@@ -69,6 +101,9 @@ impl Summary {
         }
         for (word, frames) in &other.weird_frames {
             self.weird_frames.entry(word.clone()).or_insert_with(|| frames.clone());
+        }
+        for (kind, theirs) in &other.aside {
+            self.aside.entry(kind.clone()).and_modify(|ours| ours.merge(theirs)).or_insert(*theirs);
         }
         self.unparsed_packets += other.unparsed_packets;
         self.flows_refused += other.flows_refused;
