@@ -1,18 +1,222 @@
-//! DTLS (RFC 6347, RFC 9147), by the handshake that it begins with.
+//! DTLS (RFC 6347, RFC 9147): the ClientHello, in as many fragments as it came, the version that the server chose and,
+//! up to 1.2, the names in its certificate.
+//!
+//! A session whose handshake was not seen is told by its records alone, and names nothing.
 
+use super::Fields;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Conversation, Datagram, Heard};
+use super::pieces::{MAX_BYTES, Pieces, Taken};
+use super::tls;
+use super::tls::hello::{self, Carrier};
+use crate::record::NameKind;
 
-/// Tells DTLS.
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
+const SERVER_HELLO_DONE: u8 = 14;
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const HANDSHAKE: u8 = 22;
+/// RFC 6347 §4.3.1: type, version, epoch, sequence number, length.
+const RECORD_HEADER: usize = 13;
+/// Records of one datagram that are looked at.
+const MAX_RECORDS: usize = 32;
+/// Datagrams in which a handshake must come.
+const MAX_DATAGRAMS: u8 = 64;
+
+/// Tells DTLS by records that fill the datagram to its end.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    if !is_dtls(datagram.bytes) {
+    if !is_dtls(datagram) {
         return Heard::No;
     }
     facts.recognised("dtls");
-    Heard::Done
+    let mut handshake = Box::<Handshake>::default();
+    if handshake.take(datagram, facts) { Heard::Done } else { Heard::With(handshake) }
 }
 
-/// RFC 6347 §4.1: a handshake record of epoch 0 that holds a ClientHello, a ServerHello or a HelloVerifyRequest.
-fn is_dtls(bytes: &[u8]) -> bool {
-    matches!(bytes, [22, 0xfe, 0xff | 0xfd, 0, 0, ..]) && matches!(bytes.get(13), Some(1..=3))
+/// Whether a datagram is made of whole records, the first of them of a handshake in the clear or of a session that goes on.
+pub(super) fn is_dtls(datagram: &Datagram<'_>) -> bool {
+    let mut rest = datagram.bytes;
+    for number in 0..MAX_RECORDS {
+        let Some(record) = Record::read(&mut rest) else { return number > 0 && datagram.cut };
+        let is_sane = match record.kind {
+            HANDSHAKE if record.epoch == 0 => matches!(record.body.first(), Some(0..=25)),
+            // Change of cipher, alert, handshake, data, heartbeat; and the ACKs of 1.3.
+            20..=24 | 26 => true,
+            _ => false,
+        };
+        if !is_sane || (record.is_cut && !datagram.cut) {
+            return false;
+        }
+        if rest.is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Record<'a> {
+    kind: u8,
+    epoch: u16,
+    body: &'a [u8],
+    is_cut: bool,
+}
+
+impl<'a> Record<'a> {
+    fn read(rest: &mut &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(rest.get(..RECORD_HEADER)?);
+        let (kind, version, epoch) = (fields.u8()?, fields.u16()?, fields.u16()?);
+        let _sequence = fields.take(6)?;
+        let length = usize::from(fields.u16()?);
+        // The last is what OpenSSL spoke before there was a standard, and AnyConnect still does.
+        if !matches!(version, 0xfeff | 0xfefd | 0x0100) || length == 0 {
+            return None;
+        }
+        let behind = &rest[RECORD_HEADER..];
+        let (body, after) = behind.split_at(length.min(behind.len()));
+        *rest = after;
+        Some(Self { kind, epoch, body, is_cut: body.len() < length })
+    }
+}
+
+/// A handshake message that comes in fragments (RFC 6347 §4.2.3).
+#[derive(Debug, Default)]
+struct Message {
+    number: u16,
+    length: usize,
+    pieces: Pieces,
+}
+
+impl Message {
+    /// Takes a fragment; another message begins anew.
+    fn take(&mut self, fragment: &Fragment<'_>, facts: &mut Facts<'_, '_>) {
+        if self.number != fragment.number || self.length != fragment.length {
+            *self = Self { number: fragment.number, length: fragment.length, pieces: Pieces::default() };
+        }
+        match self.pieces.add(fragment.offset, fragment.body) {
+            Taken::Fine => {}
+            Taken::Conflict => {
+                facts.weird("dtls_fragment_conflict");
+                facts.unread();
+            }
+            Taken::TooMuch => {
+                facts.weird("dtls_fragments_too_many");
+                facts.unread();
+            }
+        }
+    }
+
+    fn whole(&self) -> Option<&[u8]> {
+        self.pieces.so_far().get(..self.length)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Fragment<'a> {
+    kind: u8,
+    length: usize,
+    number: u16,
+    offset: u64,
+    body: &'a [u8],
+}
+
+impl<'a> Fragment<'a> {
+    fn read(fields: &mut Fields<'a>) -> Option<Self> {
+        let kind = fields.u8()?;
+        let mut three = || Some(u32::from(fields.u8()?) << 16 | u32::from(fields.u16()?));
+        let length = three()? as usize;
+        let number = fields.u16()?;
+        let mut three = || Some(u32::from(fields.u8()?) << 16 | u32::from(fields.u16()?));
+        let (offset, size) = (u64::from(three()?), three()? as usize);
+        Some(Self { kind, length, number, offset, body: fields.take_lax(size) })
+    }
+}
+
+/// A handshake as far as it stands in the clear.
+#[derive(Debug, Default)]
+pub(super) struct Handshake {
+    datagrams: u8,
+    hello: Message,
+    certificate: Message,
+    /// The side that said hello as a server: only its certificate names one.
+    server: Option<usize>,
+    /// The hello was told, or will never be.
+    told: bool,
+}
+
+impl Handshake {
+    /// Whether anything was taken.
+    pub(super) fn began(&self) -> bool {
+        self.datagrams > 0
+    }
+
+    /// Takes a datagram; whether nothing more can be learnt.
+    pub(super) fn take(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
+        self.datagrams += 1;
+        let mut over = self.datagrams >= MAX_DATAGRAMS;
+        let mut rest = datagram.bytes;
+        for _ in 0..MAX_RECORDS {
+            let Some(record) = Record::read(&mut rest) else { break };
+            if record.kind != HANDSHAKE || record.epoch > 0 {
+                // From here on it is encrypted, unless packets changed places.
+                over |= record.kind != CHANGE_CIPHER_SPEC && (self.told || self.hello.pieces.is_empty());
+                continue;
+            }
+            let mut fields = Fields(record.body);
+            while let Some(fragment) = Fragment::read(&mut fields) {
+                over |= self.fragment(&fragment, datagram.side, facts);
+            }
+        }
+        if over {
+            self.finish(facts);
+        }
+        over
+    }
+
+    fn fragment(&mut self, fragment: &Fragment<'_>, side: usize, facts: &mut Facts<'_, '_>) -> bool {
+        match fragment.kind {
+            CLIENT_HELLO if fragment.length <= MAX_BYTES => {
+                self.hello.take(fragment, facts);
+                if let Some(body) = self.hello.whole() {
+                    hello::parse_as(Carrier::Dtls, body, true).tell(NameKind::Sni, facts);
+                    self.told = true;
+                }
+            }
+            SERVER_HELLO => {
+                self.server = Some(side);
+                if let Some(version) = hello::chosen(fragment.body) {
+                    facts.version(hello::version_word(version));
+                }
+            }
+            CERTIFICATE if self.server == Some(side) && fragment.length <= MAX_BYTES => {
+                self.certificate.take(fragment, facts);
+                if let Some(body) = self.certificate.whole() {
+                    tls::tell_certificate(body, facts);
+                }
+            }
+            SERVER_HELLO_DONE => return self.told,
+            _ => {}
+        }
+        false
+    }
+
+    /// What there is of a hello that never became whole.
+    pub(super) fn finish(&mut self, facts: &mut Facts<'_, '_>) {
+        if std::mem::replace(&mut self.told, true) || self.hello.length == 0 {
+            return;
+        }
+        facts.lossy();
+        hello::parse_as(Carrier::Dtls, self.hello.pieces.so_far(), false).tell(NameKind::Sni, facts);
+    }
+}
+
+impl Conversation for Handshake {
+    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+        if self.take(datagram, facts) { Heard::Done } else { Heard::Open }
+    }
+
+    fn finish(&mut self, facts: &mut Facts<'_, '_>) {
+        Self::finish(self, facts);
+    }
 }

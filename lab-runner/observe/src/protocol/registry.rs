@@ -19,7 +19,7 @@ pub(crate) const DATAGRAMS: &[Listen] = &[
 
 /// Protocols of streams.
 pub(crate) const STREAMS: &[StreamProtocol] =
-    &[dns::OVER_TCP, tls::PROTOCOL, http::PROTOCOL, http::H2, banner::PROTOCOL, tls::NAMELESS];
+    &[dns::OVER_TCP, tls::PROTOCOL, stun::OVER_TCP, http::PROTOCOL, http::H2, banner::PROTOCOL, tls::NAMELESS];
 
 /// The first protocol that takes a datagram, with what it says and how it is asked again.
 pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<(Listen, Heard)> {

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use summary::Summary;
+pub use summary::{Aside, Summary};
 pub use words::{BadMacAddr, L4, MacAddr, UnknownL4};
 
 /// The version of the records' format, written in [`Summary::format`].
@@ -254,6 +254,18 @@ pub enum NameKind {
     StarttlsSni,
     /// The outer, untrusted SNI of an Encrypted Client Hello.
     EchOuter,
+    /// An address that is reached through a TURN server, or another server that STUN sends the client to.
+    StunPeer,
+    /// The realm in which a STUN server asks for a password.
+    StunRealm,
+    /// The host that a CoAP request is for.
+    CoapHost,
+    /// The host in the URI that a SIP request is for.
+    SipHost,
+    /// A host that DNS gave this flow's client for a service (SRV).
+    Srv,
+    /// A name that DNS gave this flow's client for an address (PTR): whoever holds the address chose it.
+    Ptr,
 }
 
 impl NameKind {
@@ -267,6 +279,7 @@ impl NameKind {
                 | Self::HttpAuthority
                 | Self::StarttlsSni
                 | Self::EchOuter
+                | Self::CoapHost
         )
     }
 
@@ -289,6 +302,12 @@ impl NameKind {
             Self::StunRelayed => "stun_relayed",
             Self::StarttlsSni => "starttls_sni",
             Self::EchOuter => "ech_outer",
+            Self::StunPeer => "stun_peer",
+            Self::StunRealm => "stun_realm",
+            Self::CoapHost => "coap_host",
+            Self::SipHost => "sip_host",
+            Self::Srv => "srv",
+            Self::Ptr => "ptr",
         }
     }
 }

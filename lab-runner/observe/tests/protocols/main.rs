@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod conversation;
+mod dtls;
 mod http;
 #[path = "../packets/mod.rs"]
 mod packets;
 mod quic;
+mod stun;
 mod tls;

@@ -216,7 +216,7 @@ fn is_grease_alpn(protocol: &[u8]) -> bool {
 }
 
 /// The version that a ServerHello chose (RFC 8446 §4.1.3); `None` where it is cut before it tells.
-pub(super) fn chosen(body: &[u8]) -> Option<u16> {
+pub(crate) fn chosen(body: &[u8]) -> Option<u16> {
     let mut fields = Fields(body);
     let legacy_version = fields.u16()?;
     let _random = fields.take(32)?;

@@ -200,7 +200,7 @@ fn read_flight(bytes: &[u8]) -> Flight<'_> {
     Flight::Cut { version, certificate: None, missing: 0 }
 }
 
-fn tell_certificate(message: &[u8], facts: &mut Facts<'_, '_>) {
+pub(crate) fn tell_certificate(message: &[u8], facts: &mut Facts<'_, '_>) {
     let Some(certificate) = certificate::first(message) else { return };
     for name in certificate.subject.iter().chain(&certificate.names) {
         facts.name(NameKind::CertSan, name);

@@ -1,0 +1,67 @@
+//! DTLS hellos, whole and in fragments.
+
+use std::ops::Range;
+
+use lab_observe::{FlowRecord, NameKind, Reason};
+
+use crate::packets::{self, Wire};
+
+const PHONE: &str = "192.0.2.10:40000";
+const CLOUD: &str = "203.0.113.5:4433";
+
+fn record(kind: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u16).to_be_bytes();
+    [&[kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 1][..], &length, body].concat()
+}
+
+/// A handshake message's fragment in a record.
+fn fragment(kind: u8, body: &[u8], part: Range<usize>) -> Vec<u8> {
+    let three = |number: usize| (number as u32).to_be_bytes()[1..].to_vec();
+    let part = part.start..part.end.min(body.len());
+    let fragment = &body[part.clone()];
+    let header =
+        [vec![kind], three(body.len()), vec![0, 0], three(part.start), three(fragment.len())].concat();
+    record(22, 0, &[&header, fragment].concat())
+}
+
+/// A ClientHello with an empty cookie, a datagram for each of these parts of it.
+pub(crate) fn client_hello(name: &str, parts: &[Range<usize>]) -> Vec<Vec<u8>> {
+    let over_tcp = packets::client_hello(Some(name), &[])[9..].to_vec();
+    // Version, random and the empty session id come before the cookie.
+    let (before, after) = over_tcp.split_at(35);
+    let mut body = [before, &[0], after].concat();
+    body[..2].copy_from_slice(&[0xfe, 0xfd]);
+    parts.iter().map(|part| fragment(1, &body, part.clone())).collect()
+}
+
+fn flow(from_client: &[Vec<u8>], from_server: &[Vec<u8>]) -> FlowRecord {
+    let mut wire = Wire::new();
+    from_client.iter().for_each(|datagram| wire.udp(PHONE, CLOUD, datagram));
+    from_server.iter().for_each(|datagram| wire.udp(CLOUD, PHONE, datagram));
+    wire.observe().flows.remove(0)
+}
+
+#[test]
+fn a_hello_in_fragments_out_of_order_names_its_server_and_has_a_fingerprint() {
+    let mut server_hello = vec![0xfe, 0xfd];
+    server_hello.extend([7; 32]);
+    server_hello.extend([0, 0xc0, 0x2b, 0, 0, 0]);
+    let hello = client_hello("api.nucleus-u8.example", &[60..500, 0..40, 30..70]);
+    let flow = flow(&hello, &[fragment(2, &server_hello, 0..100)]);
+    assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.nucleus-u8.example"]);
+    assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("dtls", Some("dtls1.2")));
+    assert!(flow.ja4.is_some_and(|ja4| ja4.starts_with("dd2d")));
+}
+
+#[test]
+fn a_hello_with_a_fragment_missing_is_a_loss() {
+    let flow = flow(&client_hello("api.nucleus-u8.example", &[0..40, 60..500]), &[]);
+    assert_eq!((flow.names.len(), flow.reason), (0, Some(Reason::Loss)));
+}
+
+#[test]
+fn a_session_in_its_midst_is_told_by_records_that_fill_the_datagram() {
+    let data = record(23, 1, &[9; 40]);
+    assert_eq!(flow(&[[&data[..], &data].concat()], &[]).app, "dtls");
+    assert_eq!(flow(&[[&data[..], &[0]].concat()], &[]).app, "unknown");
+}

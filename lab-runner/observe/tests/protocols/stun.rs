@@ -1,0 +1,106 @@
+//! STUN and TURN over UDP and TCP, with what shares their ports.
+
+use lab_observe::{FlowRecord, NameKind};
+
+use crate::dtls;
+use crate::packets::Wire;
+
+const PHONE: &str = "192.0.2.10:40000";
+const RELAY: &str = "203.0.113.5:3478";
+const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+/// 198.51.100.7:1025 as it is hidden from gateways.
+const HIDDEN: [u8; 8] = [0, 1, 0x25, 0x13, 198 ^ 0x21, 51 ^ 0x12, 100 ^ 0xa4, 7 ^ 0x42];
+const PLAIN: [u8; 8] = [0, 1, 4, 1, 198, 51, 100, 7];
+
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = [&kind.to_be_bytes()[..], &(value.len() as u16).to_be_bytes(), value].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+fn message(kind: u16, cookie: [u8; 4], attributes: &[Vec<u8>]) -> Vec<u8> {
+    let attributes = attributes.concat();
+    let length = attributes.len() as u16;
+    [&kind.to_be_bytes()[..], &length.to_be_bytes(), &cookie, &[7; 12], &attributes].concat()
+}
+
+fn udp(datagrams: &[Vec<u8>]) -> FlowRecord {
+    let mut wire = Wire::new();
+    wire.udp(PHONE, RELAY, &message(1, COOKIE, &[attribute(0x8022, b"a program")]));
+    for datagram in datagrams {
+        wire.udp(RELAY, PHONE, datagram);
+    }
+    wire.observe().flows.remove(0)
+}
+
+fn names(flow: &FlowRecord) -> Vec<(NameKind, &str)> {
+    flow.names.iter().map(|name| (name.kind, name.name.as_str())).collect()
+}
+
+const ADDRESS: &str = "198.51.100.7:1025";
+
+#[test]
+fn mapped_relayed_and_peer_addresses_and_the_realm_are_told() {
+    let refused = message(0x0113, COOKIE, &[attribute(0x0014, b"turn.nucleus-u8.example")]);
+    let allocated = message(0x0103, COOKIE, &[attribute(0x0016, &HIDDEN), attribute(0x0020, &HIDDEN)]);
+    let indication = message(0x0017, COOKIE, &[attribute(0x0012, &HIDDEN), attribute(0x0006, b"someone")]);
+    let flow = udp(&[refused, allocated, vec![0x40, 0, 0, 4, 1, 2, 3, 4], indication]);
+    let expected = [
+        (NameKind::StunRealm, "turn.nucleus-u8.example"),
+        (NameKind::StunRelayed, ADDRESS),
+        (NameKind::StunMapped, ADDRESS),
+        (NameKind::StunPeer, ADDRESS),
+    ];
+    assert_eq!((flow.app.as_str(), names(&flow)), ("stun", expected.to_vec()));
+    assert_eq!(flow.carries, ["user_name"]);
+}
+
+#[test]
+fn a_message_of_the_time_before_the_cookie_is_told_by_its_exact_form() {
+    let classic = message(0x0101, [1, 2, 3, 4], &[attribute(1, &PLAIN)]);
+    let mut wire = Wire::new();
+    wire.udp("192.0.2.10:40000", "203.0.113.5:9000", &message(1, [1, 2, 3, 4], &[attribute(3, &[0; 4])]));
+    wire.udp("203.0.113.5:9000", "192.0.2.10:40000", &classic);
+    // One byte more, and it is something else.
+    wire.udp("192.0.2.11:40000", "203.0.113.5:9000", &[&classic[..], &[0]].concat());
+    let flows = wire.observe().flows;
+    assert_eq!((flows[0].app.as_str(), names(&flows[0])), ("stun", vec![(NameKind::StunMapped, ADDRESS)]));
+    assert_eq!(flows[1].app, "unknown");
+}
+
+#[test]
+fn microsofts_messages_are_told_by_their_own_cookie_and_behind_their_own_header() {
+    let cookie = attribute(0x000f, &[0x72, 0xc6, 0x4b, 0xc6]);
+    let relayed = message(0x0115, [9; 4], &[cookie, attribute(0x0012, &PLAIN)]);
+    let answer = message(0x0101, COOKIE, &[attribute(0x0020, &HIDDEN)]);
+    let length = (answer.len() + 8) as u16;
+    let wrapped = [&[0xff, 0x10][..], &length.to_be_bytes(), &[5; 8], &answer].concat();
+    let flow = udp(&[relayed, wrapped]);
+    assert_eq!(names(&flow), [(NameKind::StunPeer, ADDRESS), (NameKind::StunMapped, ADDRESS)]);
+}
+
+#[test]
+fn over_tcp_messages_are_told_with_a_length_before_them_and_without() {
+    let answer = message(0x0101, COOKIE, &[attribute(0x0020, &HIDDEN)]);
+    let ask = message(1, COOKIE, &[]);
+    let framed = |message: &[u8]| [&(message.len() as u16).to_be_bytes()[..], message].concat();
+    for (first, second) in [(ask.clone(), answer.clone()), (framed(&ask), framed(&answer))] {
+        let mut wire = Wire::new();
+        let channel = [0x40, 1, 0, 1, 7, 0, 0, 0];
+        let seq = wire.tcp_handshake(PHONE, RELAY);
+        wire.tcp_segment(PHONE, RELAY, seq, &first);
+        let bytes = if first == ask { [&channel[..], &second].concat() } else { second };
+        wire.tcp_segment(RELAY, PHONE, 5001, &bytes[..11]);
+        wire.tcp_segment(RELAY, PHONE, 5012, &bytes[11..]);
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!((flow.app.as_str(), names(&flow)), ("stun", vec![(NameKind::StunMapped, ADDRESS)]));
+    }
+}
+
+#[test]
+fn dtls_between_connectivity_checks_is_read_and_the_checks_after_it_as_well() {
+    let answer = message(0x0101, COOKIE, &[attribute(0x0020, &HIDDEN)]);
+    let flow = udp(&[dtls::client_hello("media.nucleus-u8.example", &[0..usize::MAX]).remove(0), answer]);
+    assert_eq!(flow.app, "dtls");
+    assert_eq!(names(&flow), [(NameKind::Sni, "media.nucleus-u8.example"), (NameKind::StunMapped, ADDRESS)]);
+}
