@@ -11,12 +11,16 @@
 //! | [`judge`] | what it means |
 //! | [`snapshot`], [`report`] | what changed, and what a person reads |
 //! | [`run`] | a run from beginning to end |
+//! | [`captured`] | captures that no bench made, judged as a run's |
+//! | [`draft`] | a manifest proposed from what runs show |
 //! | [`cli`] | the command line |
 //!
 //! Each may use those above it and none below.
 
 pub mod bench;
+pub mod captured;
 pub mod cli;
+pub mod draft;
 pub mod engine;
 pub mod judge;
 pub mod manifest;

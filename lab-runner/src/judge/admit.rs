@@ -178,7 +178,7 @@ fn speaks(declared: &str, app: &str) -> bool {
 }
 
 /// How well a flow was protected, as far as its bytes tell.
-pub(super) fn protection(flow: &FlowRecord) -> Protection {
+pub(crate) fn protection(flow: &FlowRecord) -> Protection {
     let encrypts = matches!(flow.app.as_str(), "tls" | "quic" | "dtls" | "ssh" | "dot" | "doq" | "wireguard");
     if flow.l4 == L4::Tcp && !flow.answered {
         Protection::NothingSent

@@ -27,6 +27,8 @@ use flows::Flows;
 use integrity::Worth;
 use verdict::REQUIRED_MISSING;
 
+pub(crate) use admit::protection;
+pub(crate) use tunnel::Channel as DnsChannel;
 pub use verdict::{
     AttemptSummary, DeclarationRef, Endpoint, FORMAT, Finding, Outcome, Protection, Status, Unused, Verdict,
 };

@@ -24,7 +24,7 @@ const MOST_OPEN_ANSWERS: usize = 4;
 
 /// The look-ups of an attempt under one pattern.
 #[derive(Debug, Default)]
-pub(super) struct Channel<'n> {
+pub(crate) struct Channel<'n> {
     names: BTreeSet<&'n str>,
     bytes: usize,
     longest: usize,
@@ -36,7 +36,7 @@ pub(super) struct Channel<'n> {
 impl<'n> Channel<'n> {
     /// Adds a question: the name, what of it the pattern leaves open, and the type that was asked for where it is none of
     /// addresses.
-    pub(super) fn asked(&mut self, name: &'n str, open: &str, qtype: Option<&str>) {
+    pub(crate) fn asked(&mut self, name: &'n str, open: &str, qtype: Option<&str>) {
         if matches!(qtype, Some("TXT" | "NULL")) {
             self.open_answers.insert(name);
         }
@@ -53,7 +53,7 @@ impl<'n> Channel<'n> {
 
     /// What is more than ordinary look-ups need, in words; `None` where nothing is. `hours` is how long the attempt
     /// took, begun ones counted whole.
-    pub(super) fn excess(&self, hours: u64) -> Option<String> {
+    pub(crate) fn excess(&self, hours: u64) -> Option<String> {
         let hours = usize::try_from(hours).unwrap_or(usize::MAX).max(1);
         let within = |most: usize| most.saturating_mul(hours);
         let names = self.names.len();

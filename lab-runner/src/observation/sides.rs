@@ -6,6 +6,7 @@ use lab_observe::{FlowRecord, MacAddr};
 use lab_protocol::{Event, Reply, Side, Vantage};
 
 use super::Heard;
+use crate::manifest::Surroundings;
 
 /// The side behind the link: everything but the product.
 const SERVICES: &str = "services";
@@ -16,6 +17,7 @@ pub struct Sides {
     sides: Vec<Known>,
     /// The vantage points that there are.
     pub vantages: Vec<Vantage>,
+    around: Surroundings,
 }
 
 #[derive(Debug, Clone)]
@@ -41,6 +43,9 @@ impl Sides {
         for (_, event) in heard.events() {
             let Event::Done { reply: Reply::Network { facts } } = event else { continue };
             all.vantages.extend(facts.vantages.iter().cloned());
+            all.around.gateways.extend(facts.gateways.iter().filter_map(|address| bare(address)));
+            all.around.resolvers.extend(facts.resolvers.iter().filter_map(|address| bare(address)));
+            all.around.networks.extend(facts.networks.iter().filter_map(|net| net.parse::<ipnet::IpNet>().ok()));
             all.sides.extend(facts.sides.iter().map(|side| Known {
                 side: side.clone(),
                 macs: side.macs.iter().filter_map(|mac| mac.parse().ok()).collect(),
@@ -48,6 +53,11 @@ impl Sides {
             }));
         }
         all
+    }
+
+    /// The routers, resolvers and prefixes that the network gave its hosts.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.around
     }
 
     /// Where the client of a flow stands. Its link address decides; the IP address only where no side has that link
