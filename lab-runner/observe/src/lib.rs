@@ -9,6 +9,7 @@
 pub mod capture;
 mod context;
 pub mod escape;
+mod explain;
 mod flow;
 mod fragments;
 mod hash;
@@ -32,10 +33,13 @@ mod weird;
 mod whole;
 
 pub use capture::{CaptureError, Frame, frames};
+pub use explain::{Explanation, Note};
 pub use observer::{CANARY_ETHERTYPE, Consulted, Ended, Observer, Options};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
     Weird,
 };
-pub use render::{JsonLines, Style, render_json, render_json_flows, render_json_summary, render_text};
+pub use render::{
+    JsonLines, Style, render_explanation, render_json, render_json_flows, render_json_summary, render_text,
+};
 pub use whole::{observe, observe_from};

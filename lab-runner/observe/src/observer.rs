@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::{Frame, Skipped};
 use crate::context::Context;
+use crate::explain::{Explanation, Watched};
 use crate::flow::{CLIENT, Flows, Hot, Key, SERVER, Stage};
 use crate::fragments::Fragments;
 use crate::hash::Hasher;
@@ -58,6 +59,8 @@ pub struct Ended {
     pub summary: Summary,
     /// As [`Observation::canaries`].
     pub canaries: Vec<LinkFrame>,
+    /// Of the flow that was asked for; `None` where there is no such flow.
+    pub explanation: Option<Explanation>,
 }
 
 /// Takes the frames of one capture, in order.
@@ -72,6 +75,7 @@ pub struct Observer {
     names: Names,
     budget: Budget,
     oddities: Oddities,
+    watched: Option<Watched>,
     ether_types: BTreeMap<u16, u64>,
     canaries: Vec<LinkFrame>,
     summary: Summary,
@@ -89,10 +93,17 @@ impl Observer {
             begun_ns: None,
             tunnels: HashMap::default(),
             oddities: Oddities::default(),
+            watched: None,
             ether_types: BTreeMap::new(),
             canaries: Vec::new(),
             summary: Summary { format: FORMAT, ..Summary::default() },
         }
+    }
+
+    /// Has [`Ended::explanation`] tell of the flow with this number, from 1; to be called before the first frame.
+    pub fn explain(&mut self, flow: u64) {
+        let index = flow.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        self.watched = index.map(Watched::new);
     }
 
     /// Takes a frame.
@@ -150,7 +161,7 @@ impl Observer {
     /// No more frames: says what was seen.
     pub fn finish(self) -> Observation {
         let mut flows = Vec::with_capacity(self.flows.len());
-        let Ended { summary, canaries } = self.finish_each(|record| flows.push(record));
+        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record));
         Observation { flows, summary, canaries }
     }
 
@@ -158,6 +169,7 @@ impl Observer {
     pub fn finish_each(mut self, mut each: impl FnMut(FlowRecord)) -> Ended {
         let Flows { hot, cold, .. } = std::mem::take(&mut self.flows);
         self.summary.flows = hot.len() as u64;
+        let mut explanation = None;
         for (number, (hot, mut flow)) in (1..).zip(hot.into_iter().zip(cold)) {
             let stage = std::mem::take(&mut flow.stage);
             let mut context = Context {
@@ -173,8 +185,14 @@ impl Observer {
                 Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
                 Stage::Tcp(None) | Stage::Done => {}
             }
+            let watched = self.watched.take_if(|watched| watched.index as u64 + 1 == number);
+            let watched = watched.map(|mut watched| {
+                watched.look(&hot, &mut flow);
+                watched
+            });
             let (record, left_out) = state::record(number, &hot, flow);
             self.summary.names_evicted += left_out;
+            explanation = watched.map(|watched| watched.explained(record.clone())).or(explanation);
             each(record);
         }
         self.summary.names_evicted += self.names.evicted;
@@ -183,7 +201,7 @@ impl Observer {
             self.ether_types.iter().map(|(kind, count)| (format!("0x{kind:04x}"), *count)).collect();
         self.summary.weird = self.oddities.counts();
         self.summary.weird_frames = self.oddities.frames();
-        Ended { summary: self.summary, canaries: self.canaries }
+        Ended { summary: self.summary, canaries: self.canaries, explanation }
     }
 
     fn unparsed(&mut self, wire: Wire<'_>) {
@@ -256,6 +274,9 @@ impl Observer {
             }
             Transport::Other => self.other(index, data, &ip),
         };
+        if let Some(watched) = self.watched.as_mut().filter(|watched| watched.index == index) {
+            watched.look(&self.flows.hot[index], &mut self.flows.cold[index]);
+        }
         consulted.max(looked_to).max(self.inside(&packet, index, depth))
     }
 

@@ -1,9 +1,14 @@
-//! Observations as text: one JSON object a line for scripts, and a table for people.
+//! Observations as text: one JSON object a line for scripts; a table, and the story of one flow, for people.
 //!
 //! Only writes what records hold, which is printable ASCII; a caller's file name is escaped here.
 
+mod explanation;
 mod json;
+mod style;
 mod text;
+mod words;
 
+pub use explanation::render_explanation;
 pub use json::{JsonLines, render_json, render_json_flows, render_json_summary};
-pub use text::{Style, render_text};
+pub use style::Style;
+pub use text::render_text;

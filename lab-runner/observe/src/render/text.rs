@@ -1,40 +1,20 @@
-//! The table for people: flows grouped by the host that opened them, those with a name first.
+//! The table for people: endpoints grouped by the host that opened flows to them, those with the widest evidence first.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use super::{Style, words};
 use crate::escape;
-use crate::record::{FlowRecord, NameKind, Observation, Reason, State, Summary};
+use crate::record::{FlowRecord, NameKind, Observation, State, Summary};
 
-/// How the table looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Style {
-    /// Letters only: for pipes and files.
-    #[default]
-    Plain,
-    /// With colours, for terminals.
-    Colour,
-}
+const HEADINGS: [&str; 7] = ["endpoint", "over", "flows", "sent", "received", "first", "evidence"];
+/// Columns of numbers, which end at the same place.
+const RIGHT: [bool; 7] = [false, false, true, true, true, true, false];
+/// Names that a row shows of those that were asked for.
+const SHOWN: usize = 3;
 
-impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Colour => format!("\x1b[{code}m{text}\x1b[0m"),
-        }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.paint("2", text)
-    }
-}
-
-/// Writes the flows of a capture, grouped by client, and its summary.
+/// Writes the endpoints of a capture, grouped by client, and its summary.
 ///
 /// # Errors
 /// What `out` reports.
@@ -52,101 +32,142 @@ pub fn render_text(
     if !file.is_empty() {
         writeln!(out, "{}", style.bold(&escape::text(file.as_bytes(), 4096)))?;
     }
-    for (client, mut flows) in clients {
+    for (client, flows) in clients {
         let mac =
             flows.iter().find_map(|flow| flow.client_mac).map_or(String::new(), |mac| format!("  {mac}"));
         writeln!(out, "\n{}{}", style.bold(&client.to_string()), style.dim(&mac))?;
-        flows.sort_by_key(|flow| (rank(flow), flow.flow));
-        let rows: Vec<[String; 6]> = flows.iter().map(|flow| row(flow, start)).collect();
-        let mut widths = [0; 6];
-        for row in &rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.len().max(*width);
-            }
-        }
-        for (flow, row) in flows.iter().zip(&rows) {
-            let [time, server, app, packets, bytes, what] = row;
-            let [time_w, server_w, app_w, packets_w, bytes_w, _] = widths;
-            let time = style.dim(&format!("{time:>time_w$}"));
-            let what = style.paint(colour(flow), what);
-            writeln!(
-                out,
-                "  {time}  {server:server_w$}  {app:app_w$}  {packets:>packets_w$}  {bytes:>bytes_w$}  {what}"
-            )?;
-        }
+        table(&endpoints(&flows), start, style, out)?;
     }
     summary(&observation.summary, style, out)
 }
 
-/// Named first, then what is only asserted, then what needs a look.
-fn rank(flow: &FlowRecord) -> u8 {
-    match (flow.state, flow.corroborated, flow.reason) {
-        (State::Named, true, _) => 0,
-        (State::Named, false, _) => 1,
-        (State::Ambiguous, ..) => 2,
-        (State::Unresolved, _, Some(Reason::Local)) => 5,
-        (State::Unresolved, _, Some(Reason::Resolver)) => 4,
-        (State::Unresolved, ..) => 3,
-    }
+/// Flows of one client that say the same of the same server.
+struct Endpoint<'a> {
+    name: String,
+    over: String,
+    evidence: String,
+    flows: Vec<&'a FlowRecord>,
 }
 
-fn colour(flow: &FlowRecord) -> &'static str {
-    match rank(flow) {
-        0 => "32",
-        1 | 2 => "33",
-        3 => "31",
-        _ => "2",
+/// The endpoints of one client's flows: widest evidence first, then in the order of their first packets.
+fn endpoints<'a>(flows: &[&'a FlowRecord]) -> Vec<Endpoint<'a>> {
+    let mut found: Vec<Endpoint<'a>> = Vec::new();
+    let mut places: BTreeMap<(String, String, String), usize> = BTreeMap::new();
+    for &flow in flows {
+        let (name, over, evidence) = (name(flow), words::over(flow), evidence(flow));
+        match places.entry((name.clone(), over.clone(), evidence.clone())) {
+            std::collections::btree_map::Entry::Occupied(place) => found[*place.get()].flows.push(flow),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(found.len());
+                found.push(Endpoint { name, over, evidence, flows: vec![flow] });
+            }
+        }
     }
+    found.sort_by_key(|endpoint| {
+        let first = endpoint.flows[0];
+        (words::rank(first), std::cmp::Reverse(kinds(first).len()), first.first_ns, first.flow)
+    });
+    found
 }
 
-fn row(flow: &FlowRecord, start: u64) -> [String; 6] {
-    let seconds = flow.first_ns.saturating_sub(start) as f64 / 1e9;
-    let server = match flow.server.port() {
-        0 => flow.server.ip().to_string(),
-        _ => flow.server.to_string(),
+fn table(endpoints: &[Endpoint<'_>], start: u64, style: Style, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<[String; 7]> = endpoints.iter().map(|endpoint| row(endpoint, start)).collect();
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    let aligned = |cells: [&str; 7]| -> String {
+        let mut line = String::new();
+        for ((cell, width), right) in cells.into_iter().zip(widths).zip(RIGHT).take(6) {
+            line.push_str("  ");
+            match right {
+                true => line.push_str(&format!("{cell:>width$}")),
+                false => line.push_str(&format!("{cell:width$}")),
+            }
+        }
+        line
     };
-    let app = if flow.app == "unknown" || flow.app == flow.l4.to_string() {
-        flow.l4.to_string()
-    } else {
-        format!("{}/{}", flow.l4, flow.app)
+    writeln!(out, "{}  {}", style.dim(&aligned(HEADINGS)), style.dim(HEADINGS[6]))?;
+    for (endpoint, row) in endpoints.iter().zip(&rows) {
+        let cells = row.each_ref().map(String::as_str);
+        let evidence = style.paint(words::colour(endpoint.flows[0]), &endpoint.evidence);
+        writeln!(out, "{}  {evidence}", aligned(cells))?;
+    }
+    Ok(())
+}
+
+fn row(endpoint: &Endpoint<'_>, start: u64) -> [String; 7] {
+    let flows = &endpoint.flows;
+    let sum = |side: usize| words::bytes(flows.iter().map(|flow| flow.bytes[side]).sum());
+    let count = match flows.as_slice() {
+        [only] => format!("#{}", only.flow),
+        several => several.len().to_string(),
     };
     [
-        format!("+{seconds:.3}s"),
-        server,
-        app,
-        format!("{}>{}<", flow.packets[0], flow.packets[1]),
-        format!("{}>{}<", bytes(flow.bytes[0]), bytes(flow.bytes[1])),
-        what(flow),
+        endpoint.name.clone(),
+        endpoint.over.clone(),
+        count,
+        sum(0),
+        sum(1),
+        words::after(flows[0].first_ns.saturating_sub(start)),
+        endpoint.evidence.clone(),
     ]
 }
 
-/// Who it is, or why nobody can tell.
-fn what(flow: &FlowRecord) -> String {
+/// Who it is: a name with its port, else the address.
+fn name(flow: &FlowRecord) -> String {
+    match (flow.best_name(), flow.server.port()) {
+        (Some(name), 0) => name.to_owned(),
+        (Some(name), port) => format!("{name}:{port}"),
+        (None, _) => words::end(flow.l4, flow.server),
+    }
+}
+
+/// The kinds of evidence for the name that is shown.
+fn kinds(flow: &FlowRecord) -> Vec<&'static str> {
+    let Some(name) = flow.best_name() else { return Vec::new() };
+    let mut kinds: Vec<&'static str> = flow
+        .names
+        .iter()
+        .filter(|evidence| evidence.name == name || evidence.chain.iter().any(|alias| alias == name))
+        .map(|evidence| evidence.kind.as_str())
+        .collect();
+    kinds.dedup();
+    kinds
+}
+
+/// How that is known, or why it is not.
+fn evidence(flow: &FlowRecord) -> String {
     let asked: Vec<&str> = flow.names_of(NameKind::DnsQuery).collect();
     let mut words = match (flow.state, flow.reason) {
         (State::Named, _) => {
-            let name = flow.best_name().unwrap_or("?");
-            let kinds: Vec<&str> = flow
-                .names
-                .iter()
-                .filter(|evidence| evidence.name == name || evidence.chain.iter().any(|alias| alias == name))
-                .map(|evidence| evidence.kind.as_str())
-                .collect();
             let doubt = if flow.corroborated { "" } else { ", uncorroborated" };
-            format!("{name} ({}{doubt})", kinds.join(" + "))
+            format!("{}{doubt}", kinds(flow).join(" + "))
         }
         (State::Ambiguous, _) => {
             let names: Vec<&str> = flow.names_of(NameKind::Dns).collect();
-            format!("ambiguous: {}", names.join(" or "))
+            format!("ambiguous: {}", list(&names))
         }
-        (State::Unresolved, Some(Reason::Resolver)) => format!("asks for {}", list(&asked)),
-        (State::Unresolved, reason) => match reason.map(explain) {
+        (State::Unresolved, Some(crate::record::Reason::Resolver)) => match asked.as_slice() {
+            [] => "asks for nothing that could be read".to_owned(),
+            asked => format!("asks for {}", list(asked)),
+        },
+        (State::Unresolved, reason) => match reason.map(words::reason) {
             Some(reason) => format!("no name: {reason}"),
             None => "no name".to_owned(),
         },
     };
+    for disagreement in &flow.disagreement {
+        words.push_str("; ");
+        words.push_str(words::disagreement(*disagreement));
+    }
     if !flow.answered && !flow.link_control {
         words.push_str(", no answer");
+    }
+    if !flow.carries.is_empty() {
+        words.push_str(&format!(", carries {}", flow.carries.join(" and ")));
     }
     if flow.unread {
         words.push_str(", not all of it can be read");
@@ -155,38 +176,15 @@ fn what(flow: &FlowRecord) -> String {
 }
 
 fn list(names: &[&str]) -> String {
-    const SHOWN: usize = 3;
     match names {
-        [] => "nothing that could be read".to_owned(),
         names if names.len() <= SHOWN => names.join(", "),
         names => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
     }
 }
 
-fn explain(reason: Reason) -> &'static str {
-    match reason {
-        Reason::NeverQueried => "address never looked up",
-        Reason::NoDnsSeen => "no look-up of this client was seen before",
-        Reason::BeforeCapture => "open before the capture began",
-        Reason::HiddenDns => "look-ups are encrypted",
-        Reason::Ech => "name hidden (ECH)",
-        Reason::Loss => "the bytes that would tell are missing",
-        Reason::Local => "stays on the link",
-        Reason::Resolver => "a resolver",
-        Reason::SeveralNames => "several names",
-    }
-}
-
-fn bytes(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{count} B"),
-        10_000..10_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        _ => format!("{:.1} MB", count as f64 / 1e6),
-    }
-}
-
 fn summary(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<()> {
-    let mut line = format!("{} flows, {} packets, {}", summary.flows, summary.packets, bytes(summary.bytes));
+    let mut line =
+        format!("{} flows, {} packets, {}", summary.flows, summary.packets, words::bytes(summary.bytes));
     if summary.unparsed_packets > 0 {
         line.push_str(&format!(", {} packets not understood", summary.unparsed_packets));
     }
@@ -198,6 +196,12 @@ fn summary(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<
         line.push_str(&format!(", {given_up} times a bound was reached"));
     }
     writeln!(out, "\n{}", style.bold(&line))?;
+    for (word, count) in &summary.weird {
+        let frames = summary.weird_frames.get(word).map_or(&[][..], Vec::as_slice);
+        let frames: Vec<String> = frames.iter().take(SHOWN).map(u64::to_string).collect();
+        let first = if frames.is_empty() { String::new() } else { format!(" (frame {})", frames.join(", ")) };
+        writeln!(out, "{}", style.dim(&format!("odd: {word}, {count} times{first}")))?;
+    }
     if let Some(reason) = &summary.cut_reason {
         writeln!(out, "{}", style.paint("31", reason))?;
     }

@@ -1,0 +1,207 @@
+//! Why one flow is called what it is called: what each of its frames added.
+//!
+//! Watches one flow from beside, by what differs after each of its packets, so that no parser has to know of it.
+
+use crate::flow::{CLIENT, Flow, Hot, SERVER, UNKNOWN};
+use crate::record::{FlowRecord, NameKind};
+
+/// Notes kept; a flow that says more is dull.
+const MAX_NOTES: usize = 1024;
+
+/// Why a flow is called what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The flow.
+    pub flow: FlowRecord,
+    /// What its frames told, and before them what its client had been told, in the order of frames.
+    pub notes: Vec<Note>,
+    /// There was more to note than is kept.
+    pub more: bool,
+}
+
+/// What one frame told of a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The frame, from 1.
+    pub frame: u64,
+    /// The frame's time, Unix nanoseconds; `None` for a frame before the flow's first.
+    pub ts_ns: Option<u64>,
+    /// What it told: a sentence in printable ASCII.
+    pub text: String,
+}
+
+/// The flow that is watched, and what was seen of it so far.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// Its index.
+    pub(crate) index: usize,
+    begun: bool,
+    names: usize,
+    weird: usize,
+    app: &'static str,
+    guessed: bool,
+    version: Option<String>,
+    answered: bool,
+    closed: bool,
+    reset: bool,
+    ech: bool,
+    unread: bool,
+    lossy: bool,
+    forged: bool,
+    wanted: bool,
+    notes: Vec<Note>,
+    more: bool,
+}
+
+impl Watched {
+    pub(crate) fn new(index: usize) -> Self {
+        Self {
+            index,
+            begun: false,
+            names: 0,
+            weird: 0,
+            app: UNKNOWN,
+            guessed: false,
+            version: None,
+            answered: false,
+            closed: false,
+            reset: false,
+            ech: false,
+            unread: false,
+            lossy: false,
+            forged: false,
+            wanted: true,
+            notes: Vec::new(),
+            more: false,
+        }
+    }
+
+    /// Notes what the flow's latest frame changed.
+    pub(crate) fn look(&mut self, hot: &Hot, flow: &mut Flow) {
+        let (frame, ts_ns) = (hot.last_frame, Some(hot.last_ns));
+        if !self.begun {
+            self.begun = true;
+            self.begins(hot, flow);
+        }
+        let mut notes = Vec::new();
+        let mut note = |text: String| notes.push(Note { frame, ts_ns, text });
+        let mut turns = |was: &mut bool, is: bool, text: &str| {
+            if is && !*was {
+                note(text.to_owned());
+            }
+            *was = is;
+        };
+        turns(&mut self.answered, hot.answered, "the server answers");
+        turns(
+            &mut self.forged,
+            hot.forged,
+            "a packet of the server's side comes from the client's link address",
+        );
+        turns(
+            &mut self.ech,
+            flow.ech,
+            "the real name is encrypted: what stands in the clear is there to mislead",
+        );
+        turns(&mut self.lossy, flow.lossy, "bytes that might have told more are missing");
+        turns(
+            &mut self.unread,
+            flow.unread,
+            "something in it can't be read: it may carry more than its names tell",
+        );
+        turns(&mut self.reset, hot.reset, "the connection is reset");
+        turns(&mut self.closed, hot.fin[CLIENT] || hot.fin[SERVER], "the connection is closed");
+        if (flow.app, flow.guessed) != (self.app, self.guessed) {
+            (self.app, self.guessed) = (flow.app, flow.guessed);
+            note(match flow.guessed {
+                true => format!("its bytes look like {} (a guess: only one side's do)", flow.app),
+                false => format!("its bytes are {}", flow.app),
+            });
+        }
+        let wanted = hot.wants != [false; 2];
+        let evidence = flow.evidence();
+        let version = evidence.version.as_deref();
+        if version != self.version.as_deref() {
+            self.version = version.map(str::to_owned);
+            note(format!("version {}", version.unwrap_or("-")));
+        }
+        for name in &evidence.names[self.names.min(evidence.names.len())..] {
+            note(format!("{}: {}", told_by(name.kind), name.name));
+        }
+        self.names = evidence.names.len();
+        for (word, _) in &evidence.weird[self.weird.min(evidence.weird.len())..] {
+            note(format!("odd: {word}"));
+        }
+        self.weird = evidence.weird.len();
+        if self.wanted && !wanted && self.app != UNKNOWN {
+            note("nothing more to learn: from here on it is only counted".to_owned());
+        }
+        self.wanted = wanted;
+        for note in notes {
+            self.add(note);
+        }
+    }
+
+    fn begins(&mut self, hot: &Hot, flow: &mut Flow) {
+        let at = |frame, ts_ns, text: String| Note { frame, ts_ns, text };
+        let [client, server] = hot.ends().map(|(addr, port)| match port {
+            0 => addr.ip().to_string(),
+            _ => std::net::SocketAddr::from((addr.ip(), port)).to_string(),
+        });
+        let (frame, ts_ns) = (hot.last_frame, Some(hot.last_ns));
+        for answer in &flow.evidence().known {
+            let through = match answer.chain.len() {
+                0 => String::new(),
+                _ => format!(", through {}", answer.chain.join(" and ")),
+            };
+            let text = format!("DNS told the client that {} has this address{through}", answer.name);
+            self.notes.push(at(answer.frame, None, text));
+        }
+        let told = !self.notes.is_empty();
+        let opening = match flow.opening_seen {
+            true => format!("{client} opens it to {server}"),
+            false => format!(
+                "first seen between {client} and {server}: it is older than the capture, and who opened it is a guess"
+            ),
+        };
+        self.notes.push(at(frame, ts_ns, opening));
+        if !told {
+            let look_ups = match (flow.hidden_dns, flow.used_dns) {
+                (true, _) => {
+                    "the client had opened an encrypted channel for look-ups before: what it asked there can't be seen"
+                }
+                (false, true) => "the client had asked DNS before, and no answer gave it this address",
+                (false, false) => "no look-up of this client was seen before",
+            };
+            self.notes.push(at(frame, ts_ns, look_ups.to_owned()));
+        }
+    }
+
+    fn add(&mut self, note: Note) {
+        if self.notes.len() < MAX_NOTES {
+            self.notes.push(note);
+        } else {
+            self.more = true;
+        }
+    }
+
+    /// All that was noted of a flow that is over.
+    pub(crate) fn explained(mut self, flow: FlowRecord) -> Explanation {
+        self.notes.sort_by_key(|note| note.frame);
+        Explanation { flow, notes: self.notes, more: self.more }
+    }
+}
+
+/// What carried a name, in words.
+fn told_by(kind: NameKind) -> &'static str {
+    match kind {
+        NameKind::Sni => "the ClientHello asks for (SNI)",
+        NameKind::QuicSni => "the ClientHello in QUIC asks for (SNI)",
+        NameKind::StarttlsSni => "behind what came in clear text, the ClientHello asks for (SNI)",
+        NameKind::EchOuter => "the ClientHello's outer, untrusted name",
+        NameKind::HttpHost => "the HTTP request names (Host)",
+        NameKind::HttpAuthority => "the HTTP request names (authority)",
+        NameKind::DnsQuery => "it asks for",
+        NameKind::CertSan => "the server's certificate is for",
+        other => other.as_str(),
+    }
+}

@@ -1,0 +1,100 @@
+//! The words that people read about a flow, in a table or an explanation.
+
+use std::net::SocketAddr;
+
+use crate::record::{Disagreement, FlowRecord, L4, Reason, State};
+
+/// An end with its port, where the transport has any.
+pub(super) fn end(l4: L4, end: SocketAddr) -> String {
+    if matches!(l4, L4::Tcp | L4::Udp) { end.to_string() } else { end.ip().to_string() }
+}
+
+/// Transport, protocol, version, and what is carried in it.
+pub(super) fn over(flow: &FlowRecord) -> String {
+    let mut words = if flow.app == "unknown" || flow.app == flow.l4.to_string() {
+        flow.l4.to_string()
+    } else {
+        format!("{}/{}", flow.l4, flow.app)
+    };
+    if let Some(version) = &flow.version {
+        words.push_str(&format!(" {version}"));
+    }
+    if flow.guessed {
+        words.push('?');
+    }
+    words
+}
+
+/// What is known of who the server is.
+pub(super) fn state(flow: &FlowRecord) -> &'static str {
+    match (flow.state, flow.corroborated) {
+        (State::Named, true) => "named",
+        (State::Named, false) => "named, uncorroborated",
+        (State::Ambiguous, _) => "ambiguous",
+        (State::Unresolved, _) => "no name",
+    }
+}
+
+/// Why there is no name.
+pub(super) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NeverQueried => "address never looked up",
+        Reason::NoDnsSeen => "no look-up of this client was seen before",
+        Reason::BeforeCapture => "open before the capture began",
+        Reason::HiddenDns => "look-ups are encrypted",
+        Reason::Ech => "name hidden (ECH)",
+        Reason::Loss => "the bytes that would tell are missing",
+        Reason::Local => "stays on the link",
+        Reason::Resolver => "a resolver",
+        Reason::SeveralNames => "several names were looked up for this address",
+    }
+}
+
+/// What contradicts what.
+pub(super) fn disagreement(disagreement: Disagreement) -> &'static str {
+    match disagreement {
+        Disagreement::SniDns => "DNS gave this address for other names than the ClientHello's",
+        Disagreement::HostDns => "DNS gave this address for other names than the HTTP request's",
+        Disagreement::HostSni => "the HTTP request and the ClientHello name different servers",
+        Disagreement::SeveralAsserted => "the client asserts several names",
+        #[allow(unreachable_patterns, reason = "kinds of disagreement may be added")]
+        _ => "its evidence contradicts itself",
+    }
+}
+
+/// Widest evidence first: how far below the top a flow stands in a list.
+pub(super) fn rank(flow: &FlowRecord) -> u8 {
+    match (flow.state, flow.corroborated, flow.reason) {
+        (State::Named, true, _) => 0,
+        (State::Named, false, _) => 1,
+        (State::Ambiguous, ..) => 2,
+        (State::Unresolved, _, Some(Reason::Local)) => 5,
+        (State::Unresolved, _, Some(Reason::Resolver)) => 4,
+        (State::Unresolved, ..) => 3,
+    }
+}
+
+/// The colour of a flow's state on a terminal (an SGR parameter of ECMA-48).
+pub(super) fn colour(flow: &FlowRecord) -> &'static str {
+    match rank(flow) {
+        0 => "32",
+        1 | 2 => "33",
+        3 => "31",
+        _ => "2",
+    }
+}
+
+/// A span after something, in seconds.
+pub(super) fn after(nanoseconds: u64) -> String {
+    format!("+{:.3} s", nanoseconds as f64 / 1e9)
+}
+
+/// A number of bytes.
+pub(super) fn bytes(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.1} GB", count as f64 / 1e9),
+    }
+}
