@@ -160,6 +160,16 @@ fn header(link_type: u16, data: &[u8], at: usize, padded: bool, link: &mut Link)
     }
 }
 
+/// Decodes an 802.11 frame that begins at `at` in a tunnel.
+pub(crate) fn wifi(data: &[u8], at: usize, link: &mut Link) {
+    wifi::frame(data, at, false, link);
+}
+
+/// Decodes an 802.11 frame as access points send it to their controller.
+pub(crate) fn wifi_of_controller(data: &[u8], at: usize, link: &mut Link) {
+    wifi::turned(data, at, link);
+}
+
 /// Reads another packet of a frame, where [`Link::rest`] says that it begins.
 pub(crate) fn next(data: &[u8], at: usize) -> Link {
     let mut link = Link::NONE;

@@ -20,7 +20,23 @@ const SUBFRAME_HEADER: usize = 14;
 
 /// Decodes a frame at `at`; the receiver may have padded its header to 4 bytes.
 pub(super) fn frame(data: &[u8], at: usize, padded: bool, link: &mut Link) {
-    let Some(&[control, flags]) = data.get(at..at + 2) else { return };
+    if let Some(&[control, flags]) = data.get(at..at + 2) {
+        body([control, flags], data, at, padded, link);
+    }
+}
+
+/// As [`frame`], from a controller's tunnel: some access points turn round the two bytes of the frame's control field.
+pub(super) fn turned(data: &[u8], at: usize, link: &mut Link) {
+    match data.get(at..at + 2) {
+        // The low bits of the first byte are the version, which is 0.
+        Some(&[flags, control]) if flags & 3 != 0 && control & 3 == 0 => {
+            body([control, flags], data, at, false, link);
+        }
+        _ => frame(data, at, false, link),
+    }
+}
+
+fn body([control, flags]: [u8; 2], data: &[u8], at: usize, padded: bool, link: &mut Link) {
     let (kind, subtype) = (control >> 2 & 3, control >> 4);
     if kind != DATA || subtype & NO_DATA != 0 {
         return link.aside(Aside::Wifi, at + 2, data);
