@@ -63,7 +63,8 @@ fn file_kind(file: &Path, bench: Option<&Path>) -> Result<(String, Vec<Diagnosti
     }
     if has("ambient") {
         let (profile, warnings) = manifest::check_profile(document)?;
-        return Ok((format!("ambient profile ok ({})", counted(profile.endpoints.len(), "endpoint")), warnings));
+        let line = format!("ambient profile ok ({})", counted(profile.endpoints.len(), "endpoint"));
+        return Ok((line, warnings));
     }
     if has("endpoints") {
         let (manifest, warnings) = Manifest::from_document(document)?;

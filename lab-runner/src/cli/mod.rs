@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod check;
 pub mod logging;
+pub mod manifest;
 pub mod observe;
 pub mod progress;
 pub mod report;
@@ -51,6 +52,8 @@ pub enum Command {
     Review(review::ReviewArgs),
     /// Show the verdict of a run
     Report(report::ReportArgs),
+    /// Work with privacy manifests
+    Manifest(manifest::ManifestArgs),
     /// Print the JSON Schema of a file type
     Schema(schema::SchemaArgs),
     /// Virtual hardware: board, watch, companion and services
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Observe(args) => observe::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Report(args) => report::run(&args, crate::run::verdict_of),
+        Command::Manifest(args) => manifest::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "hardware")]
         Command::VirtualBench(args) => virtual_bench::run(args),

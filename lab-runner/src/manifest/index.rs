@@ -101,6 +101,27 @@ impl<'m> Index<'m> {
         self.covering([name], None, &Surroundings::default())
     }
 
+    /// The declarations that name everybody whom a peer names, in their order.
+    pub fn covering_peer(&self, peer: &Peer) -> Vec<Place> {
+        // Whoever covers all of it covers any one of it.
+        let one_name = match peer {
+            Peer::Host(name) | Peer::Suffix(name) => Some(name.clone()),
+            Peer::Glob(glob) => Some(glob.to_string().replace("**", "x").replace('*', "x")),
+            Peer::Class(Class::NtpPool) => Some(NTP_POOL.to_owned()),
+            Peer::Cidr(_) | Peer::Class(_) => None,
+        };
+        let one_address = match peer {
+            Peer::Cidr(net) => Some(net.network()),
+            _ => None,
+        };
+        let mut found = self.covering(one_name.as_deref(), one_address, &Surroundings::default());
+        if let Peer::Class(class) = peer {
+            found.extend(self.classes.get(class).into_iter().flatten());
+        }
+        found.retain(|place| self.get(*place).is_some_and(|one| one.peer.covers_peer(peer)));
+        found
+    }
+
     /// The declarations that a flow of this transport to this port could be, had it a name: those that names tell, in
     /// their order. This may be many: whoever asks for many flows keeps the answer by transport and port.
     pub fn named_on(&self, transport: Transport, port: u16) -> Vec<Place> {

@@ -1,18 +1,21 @@
 //! The privacy manifest: which endpoints the vendor declares, and what each of them may be used for.
 //!
 //! It holds declarations and answers what one of them covers; it never judges a run. [`Index`] finds the declarations
-//! that may cover a flow.
+//! that may cover a flow; [`lint()`] asks what a person should look at again, and [`diff()`] what changed between two.
 
 mod args;
 mod budget;
 mod build;
 mod class;
 mod country;
+mod cover;
 mod date;
 mod declaration;
+mod diff;
 mod glob;
 mod include;
 mod index;
+mod lint;
 mod name;
 mod peer;
 mod ports;
@@ -29,8 +32,10 @@ pub use budget::{Budget, Span, size_text};
 pub use build::{Applies, Build, Builds, applies};
 pub use class::{Class, Surroundings};
 pub use date::Date;
+pub use diff::{Change, Difference, diff};
 pub use glob::Glob;
 pub use index::{Index, Place};
+pub use lint::lint;
 pub use name::canonical_host;
 pub use peer::Peer;
 pub use ports::PortRange;

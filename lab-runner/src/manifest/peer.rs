@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::class::{Class, Surroundings};
+use super::class::{Class, NTP_POOL, Surroundings};
 use super::glob::{Glob, Label};
 use super::name::{canonical, is_under};
 
@@ -77,6 +77,7 @@ impl Peer {
                 let under: Vec<Label> = std::iter::once(Label::Many).chain(itself).collect();
                 glob.matches(other) && glob.covers(&under)
             }
+            (one, Peer::Class(Class::NtpPool)) => one.covers_peer(&Peer::Suffix(NTP_POOL.to_owned())),
             (Peer::Class(class), Peer::Suffix(other)) => class.covers_name(other),
             (Peer::Class(class), Peer::Glob(other)) => class.covers_name(&other.tail()),
             (Peer::Cidr(net), Peer::Cidr(other)) => net.contains(other),
