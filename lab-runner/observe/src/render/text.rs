@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::{Style, words};
 use crate::escape;
-use crate::record::{FlowRecord, NameKind, Observation, State, Summary};
+use crate::record::{FlowRecord, NameKind, Observation, Reason, State, Summary};
 
 const HEADINGS: [&str; 7] = ["endpoint", "over", "flows", "sent", "received", "first", "evidence"];
 /// Columns of numbers, which end at the same place.
@@ -32,6 +32,9 @@ pub fn render_text(
     if !file.is_empty() {
         writeln!(out, "{}", style.bold(&escape::text(file.as_bytes(), 4096)))?;
     }
+    // Who talks to whom by name comes first; the link's own chatter last.
+    let mut clients: Vec<(IpAddr, Vec<&FlowRecord>)> = clients.into_iter().collect();
+    clients.sort_by_key(|(client, flows)| (flows.iter().map(|flow| words::rank(flow)).min(), *client));
     for (client, flows) in clients {
         let mac =
             flows.iter().find_map(|flow| flow.client_mac).map_or(String::new(), |mac| format!("  {mac}"));
@@ -54,7 +57,9 @@ fn endpoints<'a>(flows: &[&'a FlowRecord]) -> Vec<Endpoint<'a>> {
     let mut found: Vec<Endpoint<'a>> = Vec::new();
     let mut places: BTreeMap<(String, String, String), usize> = BTreeMap::new();
     for &flow in flows {
-        let (name, over, evidence) = (name(flow), words::over(flow), evidence(flow));
+        let (name, over) = (name(flow), words::over(flow));
+        // What a resolver is asked fills rows of its own without telling more.
+        let evidence = if flow.reason == Some(Reason::Resolver) { String::new() } else { evidence(flow) };
         match places.entry((name.clone(), over.clone(), evidence.clone())) {
             std::collections::btree_map::Entry::Occupied(place) => found[*place.get()].flows.push(flow),
             std::collections::btree_map::Entry::Vacant(place) => {
@@ -62,6 +67,9 @@ fn endpoints<'a>(flows: &[&'a FlowRecord]) -> Vec<Endpoint<'a>> {
                 found.push(Endpoint { name, over, evidence, flows: vec![flow] });
             }
         }
+    }
+    for endpoint in found.iter_mut().filter(|endpoint| endpoint.evidence.is_empty()) {
+        endpoint.evidence = asks(&endpoint.flows);
     }
     found.sort_by_key(|endpoint| {
         let first = endpoint.flows[0];
@@ -140,7 +148,6 @@ fn kinds(flow: &FlowRecord) -> Vec<&'static str> {
 
 /// How that is known, or why it is not.
 fn evidence(flow: &FlowRecord) -> String {
-    let asked: Vec<&str> = flow.names_of(NameKind::DnsQuery).collect();
     let mut words = match (flow.state, flow.reason) {
         (State::Named, _) => {
             let doubt = if flow.corroborated { "" } else { ", uncorroborated" };
@@ -150,10 +157,6 @@ fn evidence(flow: &FlowRecord) -> String {
             let names: Vec<&str> = flow.names_of(NameKind::Dns).collect();
             format!("ambiguous: {}", list(&names))
         }
-        (State::Unresolved, Some(crate::record::Reason::Resolver)) => match asked.as_slice() {
-            [] => "asks for nothing that could be read".to_owned(),
-            asked => format!("asks for {}", list(asked)),
-        },
         (State::Unresolved, reason) => match reason.map(words::reason) {
             Some(reason) => format!("no name: {reason}"),
             None => "no name".to_owned(),
@@ -163,13 +166,34 @@ fn evidence(flow: &FlowRecord) -> String {
         words.push_str("; ");
         words.push_str(words::disagreement(*disagreement));
     }
-    if !flow.answered && !flow.link_control {
+    if !flow.answered && flow.reason != Some(Reason::Local) {
         words.push_str(", no answer");
     }
     if !flow.carries.is_empty() {
         words.push_str(&format!(", carries {}", flow.carries.join(" and ")));
     }
     if flow.unread {
+        words.push_str(", not all of it can be read");
+    }
+    words
+}
+
+/// What a resolver, or whoever listens on the link, is asked for.
+fn asks(flows: &[&FlowRecord]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in flows.iter().flat_map(|flow| flow.names_of(NameKind::DnsQuery)) {
+        if !names.contains(&name) && names.len() < 1000 {
+            names.push(name);
+        }
+    }
+    let mut words = match names.as_slice() {
+        [] => "a resolver".to_owned(),
+        names => format!("asks for {}", list(names)),
+    };
+    if !flows.iter().any(|flow| flow.answered) {
+        words.push_str(", no answer");
+    }
+    if flows.iter().any(|flow| flow.unread) {
         words.push_str(", not all of it can be read");
     }
     words
