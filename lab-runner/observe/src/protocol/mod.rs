@@ -8,20 +8,31 @@ pub(crate) mod facts;
 pub(crate) mod interface;
 pub(crate) mod registry;
 
-mod banner;
 mod dhcp;
 pub(crate) mod dns;
 mod doh;
 mod dtls;
+mod ftp;
 mod http;
+mod imap;
+mod ldap;
 pub(crate) mod link_control;
+mod mysql;
 mod netbios;
 mod ntp;
 mod pieces;
+mod pop3;
+mod postgres;
 mod quic;
+mod rdp;
+mod smtp;
+mod socks;
 mod ssdp;
+mod ssh;
 mod stun;
+mod text;
 mod tls;
+mod xmpp;
 
 /// Bytes read one field after the other; every read past the end is `None`.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,10 @@
 
 use super::facts::Facts;
 use super::interface::{Datagram, Heard, Listen, StreamProtocol};
-use super::{banner, dhcp, dns, dtls, http, netbios, ntp, quic, ssdp, stun, tls};
+use super::{
+    dhcp, dns, dtls, ftp, http, imap, ldap, mysql, netbios, ntp, pop3, postgres, quic, rdp, smtp, socks,
+    ssdp, ssh, stun, tls, xmpp,
+};
 
 /// Protocols of datagrams.
 pub(crate) const DATAGRAMS: &[Listen] = &[
@@ -18,8 +21,25 @@ pub(crate) const DATAGRAMS: &[Listen] = &[
 ];
 
 /// Protocols of streams.
-pub(crate) const STREAMS: &[StreamProtocol] =
-    &[dns::OVER_TCP, tls::PROTOCOL, stun::OVER_TCP, http::PROTOCOL, http::H2, banner::PROTOCOL, tls::NAMELESS];
+pub(crate) const STREAMS: &[StreamProtocol] = &[
+    dns::OVER_TCP,
+    tls::PROTOCOL,
+    stun::OVER_TCP,
+    http::PROTOCOL,
+    http::H2,
+    ssh::PROTOCOL,
+    smtp::PROTOCOL,
+    imap::PROTOCOL,
+    pop3::PROTOCOL,
+    ftp::PROTOCOL,
+    xmpp::PROTOCOL,
+    ldap::PROTOCOL,
+    rdp::PROTOCOL,
+    postgres::PROTOCOL,
+    mysql::PROTOCOL,
+    socks::PROTOCOL,
+    tls::NAMELESS,
+];
 
 /// The first protocol that takes a datagram, with what it says and how it is asked again.
 pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<(Listen, Heard)> {

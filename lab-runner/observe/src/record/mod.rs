@@ -273,6 +273,20 @@ impl NameKind {
     pub fn is_asserted(self) -> bool {
         matches!(
             self,
+    /// What a server says of itself in its greeting: its host's name (SMTP, FTP), or its program (SSH).
+    Greeting,
+    /// The name that a client of SMTP gives itself.
+    Helo,
+    /// The host that a SOCKS proxy is asked for.
+    SocksHost,
+    /// The host that a stream of XMPP is opened to.
+    XmppHost,
+    /// The host that an AMQP connection is opened to.
+    AmqpHost,
+    /// The host in the URI of an RTSP request.
+    RtspHost,
+    /// A host that SMB names: in a path that the client asks for, or as the server calls itself.
+    SmbHost,
             Self::Sni
                 | Self::QuicSni
                 | Self::HttpHost
@@ -287,6 +301,10 @@ impl NameKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sni => "sni",
+                | Self::SocksHost
+                | Self::XmppHost
+                | Self::AmqpHost
+                | Self::RtspHost
             Self::QuicSni => "quic_sni",
             Self::HttpHost => "http_host",
             Self::HttpAuthority => "http_authority",
@@ -315,6 +333,13 @@ impl NameKind {
 /// Whether a flow's names tell who the server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+            Self::Greeting => "greeting",
+            Self::Helo => "helo",
+            Self::SocksHost => "socks_host",
+            Self::XmppHost => "xmpp_host",
+            Self::AmqpHost => "amqp_host",
+            Self::RtspHost => "rtsp_host",
+            Self::SmbHost => "smb_host",
 pub enum State {
     /// One name is asserted, or DNS gave this address for one name only.
     Named,

@@ -7,5 +7,6 @@ mod http;
 #[path = "../packets/mod.rs"]
 mod packets;
 mod quic;
+mod starttls;
 mod stun;
 mod tls;

@@ -11,7 +11,7 @@ mod record;
 
 use std::net::IpAddr;
 
-pub(crate) use hello::{Carrier, ClientHello, parse as parse_hello};
+pub(crate) use hello::{ClientHello, parse as parse_hello};
 pub(crate) use nameless::NAMELESS;
 
 use super::facts::Facts;

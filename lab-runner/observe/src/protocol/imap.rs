@@ -1,0 +1,38 @@
+//! IMAP (RFC 9051), by its greeting or its first command.
+
+use super::facts::Facts;
+use super::interface::{Opening, Probe, StreamProtocol};
+use super::text::{self, Text};
+use crate::flow::{CLIENT, SERVER};
+
+/// IMAP, and TLS in it (RFC 9051 §6.2.1).
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&IMAP) };
+
+static IMAP: Text = Text { app: "imap", end: b'\n', line };
+
+fn probe(opening: &Opening<'_>) -> Probe {
+    let told = if opening.side == SERVER {
+        opening.bytes.starts_with(b"* OK") || opening.bytes.starts_with(b"* PREAUTH")
+    } else {
+        command(opening.bytes).is_some_and(|word| {
+            ["CAPABILITY", "STARTTLS", "LOGIN", "AUTHENTICATE"]
+                .iter()
+                .any(|known| text::is_command(word, known))
+        })
+    };
+    if told { Probe::Yes } else { Probe::No }
+}
+
+/// The word behind the tag (RFC 9051 §2.2.1).
+fn command(line: &[u8]) -> Option<&[u8]> {
+    let mut words = text::words(line.get(..64.min(line.len()))?);
+    let tag = words.next()?;
+    if tag.len() > 16 || !tag.iter().all(u8::is_ascii_alphanumeric) { None } else { words.next() }
+}
+
+fn line(side: usize, line: &[u8], facts: &mut Facts<'_, '_>) {
+    let is_login = |word: &[u8]| text::is_command(word, "LOGIN") || text::is_command(word, "AUTHENTICATE");
+    if side == CLIENT && command(line).is_some_and(is_login) {
+        facts.carries("credentials");
+    }
+}

@@ -1,0 +1,21 @@
+//! POP3 (RFC 1939), by its greeting.
+
+use super::facts::Facts;
+use super::interface::{Opening, Probe, StreamProtocol};
+use super::text::{self, Text};
+use crate::flow::{CLIENT, SERVER};
+
+/// POP3, and TLS in it (RFC 2595 §4).
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&POP3) };
+
+static POP3: Text = Text { app: "pop3", end: b'\n', line };
+
+fn probe(opening: &Opening<'_>) -> Probe {
+    if opening.side == SERVER && opening.bytes.starts_with(b"+OK") { Probe::Yes } else { Probe::No }
+}
+
+fn line(side: usize, line: &[u8], facts: &mut Facts<'_, '_>) {
+    if side == CLIENT && ["USER", "APOP", "AUTH"].iter().any(|word| text::is_command(line, word)) {
+        facts.carries("credentials");
+    }
+}
