@@ -20,6 +20,7 @@ mod names;
 mod observer;
 mod opening;
 mod packet;
+mod ports;
 mod protocol;
 pub mod record;
 mod render;

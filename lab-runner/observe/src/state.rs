@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::flow::{Evidence, Flow, Hot, SERVER};
+use crate::flow::{Evidence, Flow, Hot, SERVER, UNKNOWN};
 use crate::ip::Addr;
 use crate::names::Answer;
+use crate::ports;
 use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
 
 /// Names of DNS with their CNAMEs that a record shows, and how many bytes of CNAMEs; many flows may know the same ones.
@@ -26,6 +27,9 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
     let [client, server] = hot.ends();
     let verdict = decide(hot, &flow, &evidence);
     let (shown, left_out) = shown(&evidence);
+    let port_suggests = Some(flow.app).filter(|app| *app == UNKNOWN);
+    let port_suggests =
+        port_suggests.and_then(|_| ports::suggests(hot.key.l4(), server.1)).map(str::to_owned);
     let weird = evidence.weird_words();
     let mut names = evidence.names;
     names.extend(shown);
@@ -63,6 +67,7 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
         ja4: evidence.ja4,
         carries: evidence.carries.iter().map(|&what| what.to_owned()).collect(),
         weird,
+        port_suggests,
     };
     (record, evidence.dropped + left_out)
 }
@@ -90,7 +95,7 @@ fn shown(evidence: &Evidence) -> (Vec<Name>, u64) {
             chain_bytes += length;
         }
         let name = Name::new(NameKind::Dns, &*answer.name, answer.frame);
-        names.push(Name { chain, ..name });
+        names.push(Name { chain, ttl: Some(answer.ttl), ..name });
     }
     (names, left_out)
 }

@@ -122,6 +122,9 @@ pub struct FlowRecord {
     /// Oddities of this flow; the capture's are counted in [`Summary::weird`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weird: Vec<Weird>,
+    /// Where the bytes told nothing: the service that is registered for the server's port. A guess, which no rule builds on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_suggests: Option<String>,
 }
 
 /// An oddity, and the first frame of a flow that had it.
@@ -169,6 +172,7 @@ impl FlowRecord {
             ja4: None,
             carries: Vec::new(),
             weird: Vec::new(),
+            port_suggests: None,
         }
     }
 
@@ -208,12 +212,15 @@ pub struct Name {
     /// For `dns_query`: the type that was asked for, where it is none of addresses (`TXT`, `NULL`, `TYPE65399`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qtype: Option<String>,
+    /// For `dns_query`: the answer holds keys for Encrypted Client Hello (RFC 9848).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ech: bool,
 }
 
 impl Name {
     /// A name as it was seen in a frame.
     pub fn new(kind: NameKind, name: impl Into<String>, frame: u64) -> Self {
-        Self { kind, name: name.into(), frame, chain: Vec::new(), ttl: None, qtype: None }
+        Self { kind, name: name.into(), frame, chain: Vec::new(), ttl: None, qtype: None, ech: false }
     }
 }
 
@@ -266,13 +273,6 @@ pub enum NameKind {
     Srv,
     /// A name that DNS gave this flow's client for an address (PTR): whoever holds the address chose it.
     Ptr,
-}
-
-impl NameKind {
-    /// The client asserts it, and nothing else vouches for it.
-    pub fn is_asserted(self) -> bool {
-        matches!(
-            self,
     /// What a server says of itself in its greeting: its host's name (SMTP, FTP), or its program (SSH).
     Greeting,
     /// The name that a client of SMTP gives itself.
@@ -287,6 +287,13 @@ impl NameKind {
     RtspHost,
     /// A host that SMB names: in a path that the client asks for, or as the server calls itself.
     SmbHost,
+}
+
+impl NameKind {
+    /// The client asserts it, and nothing else vouches for it.
+    pub fn is_asserted(self) -> bool {
+        matches!(
+            self,
             Self::Sni
                 | Self::QuicSni
                 | Self::HttpHost
@@ -294,6 +301,10 @@ impl NameKind {
                 | Self::StarttlsSni
                 | Self::EchOuter
                 | Self::CoapHost
+                | Self::SocksHost
+                | Self::XmppHost
+                | Self::AmqpHost
+                | Self::RtspHost
         )
     }
 
@@ -301,10 +312,6 @@ impl NameKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sni => "sni",
-                | Self::SocksHost
-                | Self::XmppHost
-                | Self::AmqpHost
-                | Self::RtspHost
             Self::QuicSni => "quic_sni",
             Self::HttpHost => "http_host",
             Self::HttpAuthority => "http_authority",
@@ -326,13 +333,6 @@ impl NameKind {
             Self::SipHost => "sip_host",
             Self::Srv => "srv",
             Self::Ptr => "ptr",
-        }
-    }
-}
-
-/// Whether a flow's names tell who the server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
             Self::Greeting => "greeting",
             Self::Helo => "helo",
             Self::SocksHost => "socks_host",
@@ -340,6 +340,13 @@ impl NameKind {
             Self::AmqpHost => "amqp_host",
             Self::RtspHost => "rtsp_host",
             Self::SmbHost => "smb_host",
+        }
+    }
+}
+
+/// Whether a flow's names tell who the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// One name is asserted, or DNS gave this address for one name only.
     Named,

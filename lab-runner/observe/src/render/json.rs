@@ -134,6 +134,10 @@ impl JsonLines {
         if !flow.weird.is_empty() {
             list(out, ",\"weird\":[", &flow.weird, small);
         }
+        if let Some(service) = &flow.port_suggests {
+            text(out, ",\"port_suggests\":");
+            string(out, service);
+        }
         out.push(b'}');
     }
 }
@@ -155,6 +159,9 @@ fn name(out: &mut Vec<u8>, name: &Name) {
     if let Some(qtype) = &name.qtype {
         text(out, ",\"qtype\":");
         string(out, qtype);
+    }
+    if name.ech {
+        text(out, ",\"ech\":true");
     }
     out.push(b'}');
 }
@@ -279,6 +286,7 @@ mod tests {
                     chain: vec!["a.example".into(), "b\\x5c.example".into()],
                     ttl: Some(0),
                     qtype: Some("TXT".into()),
+                    ech: true,
                     ..Name::new(NameKind::Dns, "api.example", 7)
                 },
                 Name::new(NameKind::EchOuter, "\\x1b", 8),
@@ -293,6 +301,7 @@ mod tests {
             ja4: Some("t13d".into()),
             carries: vec!["client_id".into()],
             weird: vec![Weird { word: "dns_cut".into(), frame: 9 }],
+            port_suggests: Some("https".into()),
             answered: true,
             ..bare
         };

@@ -22,6 +22,9 @@ pub(super) fn over(flow: &FlowRecord) -> String {
     if flow.guessed {
         words.push('?');
     }
+    if let Some(service) = &flow.port_suggests {
+        words.push_str(&format!(" ({service}?)"));
+    }
     words
 }
 
