@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::Args;
 
 use crate::bench::file::{BenchFile, BenchKind};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, Date, Manifest};
 use crate::plan::{Inputs, Plan};
 use crate::yaml::{Diagnostic, Document, Problems};
 
@@ -20,6 +21,12 @@ pub struct CheckArgs {
     /// The bench to check plans against [default: bench.yaml beside the plan, if there is one]
     #[arg(long, value_name = "FILE")]
     pub bench: Option<PathBuf>,
+    /// Answer with 2 for a warning as well
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// The day from which review dates count as past [default: today, in UTC]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub today: Option<Date>,
 }
 
 /// What `check` answers with when a file has an error.
@@ -33,8 +40,9 @@ pub fn run(args: &CheckArgs) -> u8 {
 fn check(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> u8 {
     let mut told = HashSet::new();
     let mut code = 0;
+    let today = args.today.unwrap_or_else(|| Date::of(SystemTime::now()));
     for file in &args.files {
-        let (fine, diagnostics) = match file_kind(file, args.bench.as_deref()) {
+        let (fine, diagnostics) = match file_kind(file, args.bench.as_deref(), today) {
             Ok((line, warnings)) => (Some(line), warnings),
             Err(problems) => (None, problems.0),
         };
@@ -43,6 +51,9 @@ fn check(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> u8 {
             diagnostics.into_iter().filter(|one| told.insert(one.to_string())).collect();
         // Nobody is left to tell when a stream is closed; the exit code says it all the same.
         if !new.is_empty() {
+            if args.deny_warnings {
+                code = INVALID;
+            }
             let _ = writeln!(err, "{}", Problems(new));
         }
         match fine {
@@ -55,11 +66,11 @@ fn check(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> u8 {
     code
 }
 
-fn file_kind(file: &Path, bench: Option<&Path>) -> Result<(String, Vec<Diagnostic>), Problems> {
+fn file_kind(file: &Path, bench: Option<&Path>, today: Date) -> Result<(String, Vec<Diagnostic>), Problems> {
     let document = Document::read(file)?;
     let has = |key: &str| document.keys().any(|known| known == key);
     if has("phases") || has("needs") {
-        return plan(file, document, bench);
+        return plan(file, document, bench, today);
     }
     if has("ambient") {
         let (profile, warnings) = manifest::check_profile(document)?;
@@ -67,7 +78,8 @@ fn file_kind(file: &Path, bench: Option<&Path>) -> Result<(String, Vec<Diagnosti
         return Ok((line, warnings));
     }
     if has("endpoints") {
-        let (manifest, warnings) = Manifest::from_document(document)?;
+        let (manifest, mut warnings) = Manifest::from_document(document)?;
+        warnings.extend(manifest::lint(&manifest, today));
         let count = manifest.endpoints.len();
         return Ok((format!("manifest ok ({})", counted(count, "endpoint")), warnings));
     }
@@ -91,9 +103,11 @@ fn plan(
     file: &Path,
     document: Document,
     bench: Option<&Path>,
+    today: Date,
 ) -> Result<(String, Vec<Diagnostic>), Problems> {
     let bench = bench.map(Path::to_owned).or_else(|| Inputs::bench_beside(file));
-    let inputs = Inputs::check(Plan::from_document(document), bench.as_deref())?;
+    let mut inputs = Inputs::check(Plan::from_document(document), bench.as_deref())?;
+    inputs.warnings.extend(manifest::lint(&inputs.manifest, today));
     let beside = match &bench {
         Some(bench) => format!("bench {}", bench.display()),
         None => "no bench.yaml beside it".to_owned(),

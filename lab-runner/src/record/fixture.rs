@@ -232,6 +232,7 @@ pub fn prepare(run: &RunDir, fixture: &Path) -> Result<Prepared, FixtureError> {
     meta.os = None;
     only_name(&mut meta.plan);
     only_name(&mut meta.manifest);
+    meta.profiles.iter_mut().for_each(only_name);
     meta.bench.iter_mut().for_each(only_name);
     meta.images.iter_mut().for_each(only_name);
     new.write_meta(&meta).map_err(wrote(&fresh))?;

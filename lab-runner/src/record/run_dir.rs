@@ -32,6 +32,9 @@ pub struct RunMeta {
     pub plan: FileMeta,
     /// The manifest that it was judged against.
     pub manifest: FileMeta,
+    /// The ambient profiles that the manifest includes, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<FileMeta>,
     /// The bench file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bench: Option<FileMeta>,

@@ -172,6 +172,12 @@ fn meta(inputs: &Inputs, bench: &BenchFile, images: &Images, options: &LiveOptio
         bench_kind: kind_word(bench.kind).into(),
         plan: file(&inputs.plan.file, &inputs.plan.source),
         manifest: file(&inputs.manifest.file, &inputs.manifest.source),
+        profiles: inputs
+            .manifest
+            .ambient
+            .iter()
+            .map(|profile| file(&profile.file, &profile.source))
+            .collect(),
         bench: Some(file(&bench.file, &bench.source)),
         images: images.iter().map(|(path, image)| FileMeta::new(Path::new(path), &image.bytes)).collect(),
         repeat_option: options.repeat,

@@ -82,11 +82,13 @@ fn last_step(log: &Log) -> Option<String> {
     })
 }
 
-/// The plan and the manifest, where both still are what the run was made with.
+/// The plan and the manifest, where both, and what the manifest includes, still are what the run was made with.
 fn as_it_was(meta: &RunMeta) -> Option<Inputs> {
     let inputs = Inputs::load(Path::new(&meta.plan.path), None).ok()?;
+    let profiles = meta.profiles.iter();
+    let judged_by = std::iter::once(&meta.manifest).chain(profiles).map(|file| file.sha256.clone());
     let same = sha256_hex(inputs.plan.source.as_bytes()) == meta.plan.sha256
-        && sha256_hex(inputs.manifest.source.as_bytes()) == meta.manifest.sha256;
+        && inputs.manifest.sources().map(|source| sha256_hex(source.as_bytes())).eq(judged_by);
     same.then_some(inputs)
 }
 
