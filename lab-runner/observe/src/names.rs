@@ -27,6 +27,8 @@ pub(crate) struct Answer {
     pub(crate) name: Arc<str>,
     pub(crate) chain: Chain,
     pub(crate) frame: u64,
+    /// How many seconds it holds.
+    pub(crate) ttl: u32,
 }
 
 /// What a client had looked up when a flow began.
@@ -150,7 +152,7 @@ impl Names {
                 }
                 self.bytes += ENTRY_BYTES + names;
                 let (name, chain) = (address.name.clone(), address.chain.clone());
-                self.answers.entry(key).or_default().push(Answer { name, chain, frame });
+                self.answers.entry(key).or_default().push(Answer { name, chain, frame, ttl: address.ttl });
             }
         }
     }

@@ -86,7 +86,8 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Adds a name once.
     pub(crate) fn name(&mut self, name: Name) {
-        let is_known = |known: &Name| known.kind == name.kind && known.name == name.name;
+        let is_known =
+            |known: &Name| known.kind == name.kind && known.name == name.name && known.qtype == name.qtype;
         if name.name.is_empty() || self.names.iter().any(is_known) {
             return;
         }

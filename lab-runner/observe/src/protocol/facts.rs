@@ -54,6 +54,21 @@ impl Facts<'_, '_> {
         self.flow.evidence().name(name);
     }
 
+    /// A name that was already made printable and is asked for, and the type if it is none of an address.
+    pub(crate) fn question(&mut self, kind: NameKind, name: &str, qtype: Option<&str>) {
+        self.evidence(Name { qtype: qtype.map(Into::into), ..Name::new(kind, name, self.context.frame) });
+    }
+
+    /// An answer to this flow's client holds keys for Encrypted Client Hello to a name that it asked for.
+    pub(crate) fn has_keys(&mut self, name: &str) {
+        let asked = |known: &&mut Name| {
+            matches!(known.qtype.as_deref(), Some("HTTPS" | "SVCB")) && known.name == name
+        };
+        if let Some(known) = self.flow.evidence().names.iter_mut().find(asked) {
+            known.ech = true;
+        }
+    }
+
     /// The application protocols that the client offers.
     pub(crate) fn alpn(&mut self, offered: Vec<String>) {
         if !offered.is_empty() && self.flow.evidence().alpn.is_empty() {

@@ -25,6 +25,8 @@ type Reason = (NameKind, &'static str, Theirs, &'static str);
 /// Every entry was looked at, with a second dissector beside. One name a flow is all that the reference keeps.
 const REASONS: &[Reason] = &[
     (NameKind::DnsQuery, "*", Theirs::Among, "a client asks many questions on one flow"),
+    (NameKind::Ptr, "DNS", Theirs::Among, "the answer to a question about an address"),
+    (NameKind::Srv, "DNS", Theirs::Among, "the host in the answer to a question about a service"),
     (NameKind::HttpHost, "*", Theirs::Among, "several requests on one connection"),
     (NameKind::Mdns, "MDNS", Theirs::Among, "multicast DNS has many names on one flow"),
     (NameKind::Netbios, "NetBIOS", Theirs::Among, "a host has a name, a group and services"),

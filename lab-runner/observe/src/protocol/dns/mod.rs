@@ -4,6 +4,8 @@
 //! asked on the same flow.
 
 pub(crate) mod message;
+mod name;
+mod record;
 
 use super::facts::Facts;
 use super::interface::{
@@ -16,6 +18,7 @@ use crate::record::NameKind;
 pub(crate) const PORT: u16 = 53;
 const MDNS_PORT: u16 = 5353;
 const LLMNR_PORT: u16 = 5355;
+const NETBIOS_PORT: u16 = 137;
 /// Questions of which the answer is awaited.
 const MAX_ASKED: usize = 64;
 
@@ -35,7 +38,9 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
             _ => Heard::With(Box::new(asked)),
         };
     }
-    if ![PORT, MDNS_PORT, LLMNR_PORT].iter().any(|port| datagram.on(*port)) {
+    let is_usual = [PORT, MDNS_PORT, LLMNR_PORT].iter().any(|port| datagram.on(*port));
+    // NetBIOS has the same form, and names of its own.
+    if !is_usual && (datagram.on(NETBIOS_PORT) || !is_plain(datagram.bytes)) {
         return Heard::No;
     }
     match read(facts, datagram.side, datagram.bytes, &mut asked) {
@@ -45,6 +50,19 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
         }
         None => Heard::No,
     }
+}
+
+/// A question as stub resolvers ask it, or its answer: so plain that it is no other protocol's on whatever port.
+fn is_plain(bytes: &[u8]) -> bool {
+    // One question of class IN (RFC 1035 §4.1.1); no reserved bits, and nothing but answers in answers.
+    let Some(&[_, _, high, low, 0, 1, ref counts @ ..]) = bytes.first_chunk::<12>() else { return false };
+    let is_answer = high & 0x80 != 0;
+    let is_sane =
+        high & 0x78 == 0 && low & 0x40 == 0 && (is_answer || (low & 0x8f == 0 && counts[..4] == [0; 4]));
+    is_sane
+        && message::parse(bytes).is_some_and(|message| {
+            !message.cut && !message.trailing && message.questions.iter().all(|question| question.class == 1)
+        })
 }
 
 fn probe(opening: &Opening<'_>) -> Probe {
@@ -149,7 +167,6 @@ enum Read {
 
 /// Reads a message; `None` where it is none.
 fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Asked) -> Option<Read> {
-    let message = message::parse(payload)?;
     let ports = facts.ports();
     let to_resolver = ports[1] == PORT;
     let (kind, app) = match ports {
@@ -159,14 +176,26 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
         [LLMNR_PORT, _] | [_, LLMNR_PORT] => (NameKind::Llmnr, "llmnr"),
         _ => (NameKind::DnsQuery, "dns"),
     };
+    let message =
+        if kind == NameKind::DnsQuery { message::parse(payload)? } else { message::parse_local(payload)? };
     if to_resolver {
         facts.becomes(app)
     } else {
         facts.recognised(app)
     }
-    for question in &message.questions {
-        facts.escaped(kind, question.name.clone());
+    if message.trailing {
+        // A channel could be hidden there.
+        facts.weird("dns_trailing_bytes");
+        facts.unread();
     }
+    for question in &message.questions {
+        let qtype = (kind == NameKind::DnsQuery).then(|| record::type_word(question.kind)).flatten();
+        facts.question(kind, &question.name, qtype.as_deref());
+    }
+    for name in &message.names {
+        facts.escaped(kind, name.clone());
+    }
+    let read = if message.cut { Read::Cut } else { Read::Whole };
     if to_resolver {
         match (message.response, side == CLIENT) {
             (false, true) => {
@@ -178,6 +207,7 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
             (true, false) if !facts.context.forged => {
                 if message.questions.iter().all(|question| asked.was_asked(message.id, &question.name)) {
                     facts.was_told(&message);
+                    answer(message, facts);
                 } else {
                     facts.weird("dns_answer_unasked");
                 }
@@ -189,5 +219,18 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
             (false, false) => {}
         }
     }
-    Some(if message.cut { Read::Cut } else { Read::Whole })
+    Some(read)
+}
+
+/// What an answer tells beside addresses.
+fn answer(message: message::Message, facts: &mut Facts<'_, '_>) {
+    for host in message.hosts {
+        facts.escaped(NameKind::Srv, host);
+    }
+    for name in message.pointers {
+        facts.escaped(NameKind::Ptr, name);
+    }
+    for name in message.keys {
+        facts.has_keys(&name);
+    }
 }

@@ -1,0 +1,156 @@
+//! DNS beyond addresses: services, keys, types, what is hidden behind the last record, and DNS where none is expected.
+
+use lab_observe::{FlowRecord, NameKind};
+
+use crate::packets::{self, Wire};
+
+const PHONE: &str = "192.0.2.10:50000";
+const RESOLVER: &str = "198.51.100.53:53";
+const A: u16 = 1;
+const CNAME: u16 = 5;
+const PTR: u16 = 12;
+const TXT: u16 = 16;
+const SRV: u16 = 33;
+const HTTPS: u16 = 65;
+
+fn name(name: &str) -> Vec<u8> {
+    let labels = name.split('.').flat_map(|label| [&[label.len() as u8][..], label.as_bytes()].concat());
+    labels.chain([0]).collect()
+}
+
+/// A record of class IN.
+fn record(owner: &str, kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
+    let head = [&kind.to_be_bytes()[..], &[0, 1], &ttl.to_be_bytes()].concat();
+    [&name(owner)[..], &head, &(data.len() as u16).to_be_bytes(), data].concat()
+}
+
+fn message(flags: [u8; 2], asked: &[(&str, u16)], answers: &[Vec<u8>], additional: &[Vec<u8>]) -> Vec<u8> {
+    let counts = [asked.len() as u8, answers.len() as u8, 0, additional.len() as u8];
+    let mut bytes = [&[0, 7][..], &flags, &counts.map(|count| [0, count]).concat()].concat();
+    for (asked, kind) in asked {
+        bytes.extend([&name(asked)[..], &kind.to_be_bytes(), &[0, 1]].concat());
+    }
+    [bytes, answers.concat(), additional.concat()].concat()
+}
+
+fn question(asked: &str, kind: u16) -> Vec<u8> {
+    message([1, 0], &[(asked, kind)], &[], &[])
+}
+
+fn answer(asked: &str, kind: u16, answers: &[Vec<u8>], additional: &[Vec<u8>]) -> Vec<u8> {
+    message([0x81, 0x80], &[(asked, kind)], answers, additional)
+}
+
+/// A look-up, and a flow to an address behind it.
+fn looked_up(asked: &str, kind: u16, answers: &[Vec<u8>], additional: &[Vec<u8>]) -> [FlowRecord; 2] {
+    let mut wire = Wire::new();
+    wire.udp(PHONE, RESOLVER, &question(asked, kind));
+    wire.udp(RESOLVER, PHONE, &answer(asked, kind, answers, additional));
+    wire.tcp_opens("192.0.2.10:40000", "198.51.100.20:8883", &[&packets::client_hello(None, &[])]);
+    wire.observe().flows.try_into().unwrap()
+}
+
+fn names(flow: &FlowRecord, kind: NameKind) -> Vec<&str> {
+    flow.names_of(kind).collect()
+}
+
+const ADDRESS: [u8; 4] = [198, 51, 100, 20];
+
+#[test]
+fn the_host_of_a_service_names_the_address_that_came_with_it() {
+    let service = [&[0, 1, 0, 1, 0x22, 0xb3][..], &name("mq1.nucleus-u8.example")].concat();
+    let asked = "_mqtt._tcp.nucleus-u8.example";
+    let host = record("mq1.nucleus-u8.example", A, 30, &ADDRESS);
+    let foreign = record("other.example", A, 30, &ADDRESS);
+    let [dns, flow] = looked_up(asked, SRV, &[record(asked, SRV, 60, &service)], &[foreign, host]);
+    assert_eq!(names(&dns, NameKind::Srv), ["mq1.nucleus-u8.example"]);
+    assert_eq!(dns.names[0].qtype.as_deref(), Some("SRV"));
+    assert_eq!((flow.best_name(), flow.names[0].ttl), (Some("mq1.nucleus-u8.example"), Some(30)));
+}
+
+#[test]
+fn an_answer_holds_as_long_as_the_shortest_record_on_the_way() {
+    let alias = record("fw.nucleus-u8.example", CNAME, 20, &name("edge.example"));
+    let [dns, flow] =
+        looked_up("fw.nucleus-u8.example", A, &[alias, record("edge.example", A, 300, &ADDRESS)], &[]);
+    assert_eq!(
+        (flow.names[0].ttl, flow.names[0].chain.as_slice()),
+        (Some(20), &["edge.example".to_owned()][..])
+    );
+    assert_eq!(dns.names[0].qtype, None);
+}
+
+#[test]
+fn keys_for_encrypted_client_hello_are_told_with_the_question() {
+    // Priority, target, then the parameters ech and ipv4hint.
+    let data = [&[0, 1, 0][..], &[0, 4, 0, 4], &ADDRESS, &[0, 5, 0, 2, 1, 2]].concat();
+    let [dns, flow] =
+        looked_up("nucleus-u8.example", HTTPS, &[record("nucleus-u8.example", HTTPS, 60, &data)], &[]);
+    assert!(dns.names[0].ech && dns.names[0].qtype.as_deref() == Some("HTTPS"));
+    assert_eq!(flow.best_name(), Some("nucleus-u8.example"));
+}
+
+#[test]
+fn the_name_of_an_address_is_only_told_and_names_nothing() {
+    let asked = "20.100.51.198.in-addr.arpa";
+    let [dns, flow] = looked_up(asked, PTR, &[record(asked, PTR, 60, &name("api.nucleus-u8.example"))], &[]);
+    assert_eq!(names(&dns, NameKind::Ptr), ["api.nucleus-u8.example"]);
+    assert_eq!(flow.best_name(), None);
+}
+
+#[test]
+fn a_question_of_another_type_for_the_same_name_is_kept_with_its_type() {
+    let mut wire = Wire::new();
+    wire.udp(PHONE, RESOLVER, &question("t.nucleus-u8.example", A));
+    wire.udp(PHONE, RESOLVER, &question("t.nucleus-u8.example", TXT));
+    wire.udp(PHONE, RESOLVER, &question("t.nucleus-u8.example", 65399));
+    let flow = wire.observe().flows.remove(0);
+    let types: Vec<_> = flow.names.iter().map(|name| name.qtype.as_deref()).collect();
+    assert_eq!(types, [None, Some("TXT"), Some("TYPE65399")]);
+}
+
+#[test]
+fn bytes_behind_the_last_record_are_told() {
+    let mut wire = Wire::new();
+    // EDNS is a record as any other (RFC 6891 §6.1.2).
+    let edns = [0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 0].to_vec();
+    wire.udp(PHONE, RESOLVER, &message([1, 0], &[("api.nucleus-u8.example", A)], &[], &[edns]));
+    wire.udp(
+        "192.0.2.10:50001",
+        RESOLVER,
+        &[question("api.nucleus-u8.example", A), b"secret".to_vec()].concat(),
+    );
+    let flows = wire.observe().flows;
+    assert!(!flows[0].unread && flows[0].weird.is_empty());
+    assert!(flows[1].unread && flows[1].weird[0].word == "dns_trailing_bytes");
+}
+
+#[test]
+fn a_plain_question_is_told_on_any_port() {
+    let mut wire = Wire::new();
+    wire.udp(PHONE, "203.0.113.66:8443", &question("api.nucleus-u8.example", A));
+    wire.udp("192.0.2.10:50001", "203.0.113.66:8443", &[question("a.example", A), vec![0]].concat());
+    let flows = wire.observe().flows;
+    assert_eq!(
+        (flows[0].app.as_str(), names(&flows[0], NameKind::DnsQuery)),
+        ("dns", vec!["api.nucleus-u8.example"])
+    );
+    assert_eq!(flows[1].app, "unknown");
+}
+
+#[test]
+fn multicast_dns_tells_questions_owners_instances_and_hosts() {
+    let service = [&[0, 0, 0, 0, 0, 80][..], &name("u8.local")].concat();
+    let instance = "Nucleus._hap._tcp.local";
+    let records = [
+        record("_hap._tcp.local", PTR, 60, &name(instance)),
+        record(instance, SRV, 60, &service),
+        record("u8.local", A, 60, &[192, 0, 2, 9]),
+    ];
+    let mut wire = Wire::new();
+    wire.udp("192.0.2.10:5353", "224.0.0.251:5353", &message([0, 0], &[("_ipp._tcp.local", PTR)], &[], &[]));
+    wire.udp("192.0.2.10:5353", "224.0.0.251:5353", &message([0x84, 0], &[], &records, &[]));
+    let flow = wire.observe().flows.remove(0);
+    let expected = ["_ipp._tcp.local", "_hap._tcp.local", "nucleus._hap._tcp.local", "u8.local"];
+    assert_eq!((flow.app.as_str(), names(&flow, NameKind::Mdns)), ("mdns", expected.to_vec()));
+}
