@@ -6,7 +6,7 @@ use crate::flow::{Evidence, Flow, Hot, SERVER, UNKNOWN};
 use crate::ip::Addr;
 use crate::names::Answer;
 use crate::ports;
-use crate::record::{Disagreement, FlowRecord, Name, NameKind, Reason, State};
+use crate::record::{Disagreement, FlowRecord, L4, Name, NameKind, Reason, State};
 
 /// Names of DNS with their CNAMEs that a record shows, and how many bytes of CNAMEs; many flows may know the same ones.
 const MAX_CHAINS: usize = 4;
@@ -68,6 +68,7 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
         carries: evidence.carries.iter().map(|&what| what.to_owned()).collect(),
         weird,
         port_suggests,
+        silent: hot.key.l4() == L4::Tcp && !hot.payload_seen,
     };
     (record, evidence.dropped + left_out)
 }

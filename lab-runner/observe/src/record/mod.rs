@@ -125,6 +125,9 @@ pub struct FlowRecord {
     /// Where the bytes told nothing: the service that is registered for the server's port. A guess, which no rule builds on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_suggests: Option<String>,
+    /// A TCP connection over which neither side sent a byte of payload, so that nothing was spoken at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 /// An oddity, and the first frame of a flow that had it.
@@ -173,6 +176,7 @@ impl FlowRecord {
             carries: Vec::new(),
             weird: Vec::new(),
             port_suggests: None,
+            silent: false,
         }
     }
 

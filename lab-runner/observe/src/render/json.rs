@@ -138,6 +138,9 @@ impl JsonLines {
             text(out, ",\"port_suggests\":");
             string(out, service);
         }
+        if flow.silent {
+            text(out, ",\"silent\":true");
+        }
         out.push(b'}');
     }
 }
@@ -302,6 +305,7 @@ mod tests {
             carries: vec!["client_id".into()],
             weird: vec![Weird { word: "dns_cut".into(), frame: 9 }],
             port_suggests: Some("https".into()),
+            silent: true,
             answered: true,
             ..bare
         };
