@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lab_observe::capture::Unpacked;
-use lab_observe::{Observation, Options, Style, Summary};
+use lab_observe::{Ended, JsonLines, Observer, Options, Style, Summary};
 
 use ahead::read_ahead;
 
@@ -21,6 +21,9 @@ pub struct ObserveArgs {
     /// A table for people, or one JSON object a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Tell of one flow of a capture, by its number, why it is called what it is called, frame by frame
+    #[arg(long, value_name = "FLOW", conflicts_with = "format", value_parser = clap::value_parser!(u64).range(1..))]
+    pub explain: Option<u64>,
 }
 
 /// How flows are written.
@@ -59,33 +62,40 @@ pub fn run(args: &ObserveArgs) -> u8 {
 }
 
 fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
+    if args.explain.is_some() && args.captures.len() > 1 {
+        let _ = writeln!(err, "error: --explain tells of a flow of one capture; give that one alone");
+        return Ok(UNREADABLE);
+    }
     let mut total: Option<Summary> = None;
     let mut code = 0;
-    for capture in &args.captures {
-        let name = capture.display().to_string();
-        let observation = match read(capture) {
-            Ok(observation) => observation,
-            Err(reason) => {
-                // Nobody is left to tell when stderr is closed; the exit code says it all the same.
-                let _ = writeln!(err, "error: {name}: {reason}");
-                code = UNREADABLE;
-                continue;
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    for captures in args.captures.chunks(at_once) {
+        for (capture, observer) in captures.iter().zip(read_all(captures, args.explain)) {
+            let name = capture.display().to_string();
+            let summary = match observer {
+                Ok(observer) => shown(args, observer, &name, style, out)?,
+                Err(reason) => Err(reason),
+            };
+            let summary = match summary {
+                Ok(summary) => summary,
+                Err(reason) => {
+                    // Nobody is left to tell when stderr is closed; the exit code says it all the same.
+                    let _ = writeln!(err, "error: {name}: {reason}");
+                    code = UNREADABLE;
+                    continue;
+                }
+            };
+            if let Some(reason) = incomplete(&summary) {
+                let _ = writeln!(err, "warning: {name}: {reason}; what was captured is shown");
+                // That a capture can't be read at all is the graver news.
+                if code == 0 {
+                    code = INCOMPLETE;
+                }
             }
-        };
-        match args.format {
-            Format::Json => lab_observe::render_json_flows(&observation, &name, out)?,
-            Format::Text => lab_observe::render_text(&observation, &name, style, out)?,
-        }
-        if let Some(reason) = incomplete(&observation.summary) {
-            let _ = writeln!(err, "warning: {name}: {reason}; what was captured is shown");
-            // That a capture can't be read at all is the graver news.
-            if code == 0 {
-                code = INCOMPLETE;
+            match &mut total {
+                Some(total) => total.merge(&summary),
+                None => total = Some(summary),
             }
-        }
-        match &mut total {
-            Some(total) => total.merge(&observation.summary),
-            None => total = Some(observation.summary),
         }
     }
     if let (Format::Json, Some(total)) = (args.format, &total) {
@@ -94,18 +104,70 @@ fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut imp
     Ok(code)
 }
 
-fn read(capture: &Path) -> Result<Observation, String> {
+/// Shows what was observed; `Err` inside where there is no flow to explain.
+fn shown(
+    args: &ObserveArgs,
+    observer: Observer,
+    name: &str,
+    style: Style,
+    out: &mut impl Write,
+) -> io::Result<Result<Summary, String>> {
+    if let Some(flow) = args.explain {
+        let Ended { summary, explanation, .. } = observer.finish_each(|_| ());
+        let Some(explanation) = explanation else {
+            return Ok(Err(format!("it has no flow {flow}: it has {}", summary.flows)));
+        };
+        lab_observe::render_explanation(&explanation, style, out)?;
+        return Ok(Ok(summary));
+    }
+    if args.format == Format::Text {
+        let observation = observer.finish();
+        lab_observe::render_text(&observation, name, style, out)?;
+        return Ok(Ok(observation.summary));
+    }
+    // Flows are written as they are told: their records are many times what is kept of them.
+    let mut lines = JsonLines::new(name);
+    let mut written = Ok(());
+    let ended = observer.finish_each(|record| {
+        if written.is_ok() {
+            written = lines.write(&record, out);
+        }
+    });
+    written.map(|()| Ok(ended.summary))
+}
+
+/// Reads captures side by side; what each told comes in their order.
+fn read_all(captures: &[PathBuf], explain: Option<u64>) -> Vec<Result<Observer, String>> {
+    let [first, others @ ..] = captures else { return Vec::new() };
+    std::thread::scope(|scope| {
+        let others: Vec<_> =
+            others.iter().map(|capture| scope.spawn(move || read(capture, explain))).collect();
+        let mut observers = vec![read(first, explain)];
+        observers.extend(
+            others.into_iter().map(|reading| {
+                reading.join().unwrap_or_else(|_| Err("it could not be read to its end".into()))
+            }),
+        );
+        observers
+    })
+}
+
+fn read(capture: &Path, explain: Option<u64>) -> Result<Observer, String> {
     let source: Box<dyn Read + Send> = match capture == Path::new("-") {
         true => Box::new(io::stdin()),
         false => Box::new(File::open(capture).map_err(|error| error.to_string())?),
     };
     let source = Unpacked::new(source).map_err(|error| error.to_string())?;
+    let mut observer = Observer::new(Options::default());
+    if let Some(flow) = explain {
+        observer.explain(flow);
+    }
     let observed = match source.packing() {
         // Unpacking takes as long as all the rest.
-        Some(_) => read_ahead(source, |ahead| lab_observe::observe_from(ahead, Options::default())),
-        None => lab_observe::observe_from(source, Options::default()),
+        Some(_) => read_ahead(source, |ahead| observer.read(ahead)),
+        None => observer.read(source),
     };
-    observed.map_err(|error| error.to_string())
+    observed.map(|()| observer).map_err(|error| error.to_string())
 }
 
 fn incomplete(summary: &Summary) -> Option<String> {
@@ -133,7 +195,7 @@ mod tests {
             std::fs::write(&captures[number], bytes).unwrap();
         }
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let args = ObserveArgs { captures, format: Format::Json };
+        let args = ObserveArgs { captures, format: Format::Json, explain: None };
         let code = observe(&args, Style::Plain, &mut out, &mut err).unwrap();
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
