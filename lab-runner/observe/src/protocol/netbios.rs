@@ -27,7 +27,7 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
 }
 
 /// RFC 1001 §14.1: each byte of a name is spread over two letters.
-fn decoded(bytes: &[u8]) -> Option<String> {
+pub(super) fn decoded(bytes: &[u8]) -> Option<String> {
     if bytes.first() != Some(&32) {
         return None;
     }

@@ -4,8 +4,8 @@
 use super::facts::Facts;
 use super::interface::{Datagram, Heard, Listen, StreamProtocol};
 use super::{
-    dhcp, dns, dtls, ftp, http, imap, ldap, mysql, netbios, ntp, pop3, postgres, quic, rdp, smtp, socks,
-    ssdp, ssh, stun, tls, xmpp,
+    amqp, dhcp, dns, dtls, ftp, http, imap, ldap, mqtt, mysql, netbios, ntp, peer_wire, pop3, postgres, quic,
+    rdp, redis, rtsp, smb, smtp, socks, ssdp, ssh, stun, telnet, tls, xmpp,
 };
 
 /// Protocols of datagrams.
@@ -27,7 +27,12 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     stun::OVER_TCP,
     http::PROTOCOL,
     http::H2,
+    rtsp::PROTOCOL,
     ssh::PROTOCOL,
+    mqtt::PROTOCOL,
+    amqp::PROTOCOL,
+    peer_wire::PROTOCOL,
+    smb::PROTOCOL,
     smtp::PROTOCOL,
     imap::PROTOCOL,
     pop3::PROTOCOL,
@@ -35,6 +40,8 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     xmpp::PROTOCOL,
     ldap::PROTOCOL,
     rdp::PROTOCOL,
+    redis::PROTOCOL,
+    telnet::PROTOCOL,
     postgres::PROTOCOL,
     mysql::PROTOCOL,
     socks::PROTOCOL,

@@ -49,7 +49,10 @@ const REASONS: &[Reason] = &[
         "whom a client wants to reach through a relay, which it doesn't tell",
     ),
     (NameKind::Mdns, "MDNS", Theirs::Other, "NOT YET: names of answers"),
-    (NameKind::HttpAuthority, "Nats", Theirs::None, "NOT YET: a CONNECT of another protocol"),
+    (NameKind::Netbios, "NetBIOS", Theirs::None, "both names in a request for a session, which it doesn't read"),
+    (NameKind::SocksHost, "SOCKS", Theirs::None, "the host that the proxy is asked for, which it doesn't read"),
+    (NameKind::Helo, "SMTP", Theirs::Among, "the client's own name, beside the server's"),
+    (NameKind::Greeting, "SSH", Theirs::Other, "the server's program, where it keeps the client's"),
 ];
 
 /// What the reference has in the place of a name of this kind.

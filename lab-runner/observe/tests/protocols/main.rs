@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod conversation;
+mod devices;
 mod dns;
 mod dtls;
 mod http;

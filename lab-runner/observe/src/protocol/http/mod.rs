@@ -8,6 +8,7 @@ mod hpack;
 mod request;
 
 pub(crate) use h2::PROTOCOL as H2;
+pub(super) use request::authority;
 use request::{Change, Fact, Requests};
 
 use super::facts::Facts;

@@ -180,17 +180,15 @@ impl Requests {
         match self.place {
             Place::RequestLine if line.is_empty() => {}
             Place::RequestLine => {
-                // RTSP and SIP have methods of the same names.
-                let foreign =
-                    [&b" RTSP/1.0"[..], b" RTSP/2.0", b" SIP/2.0"].iter().any(|end| line.ends_with(end));
-                if probe(line) != Probe::Yes || foreign {
+                // Other protocols have methods of the same names; a line without a version is HTTP/0.9's, which only gets.
+                let version =
+                    line.rsplit(|byte| *byte == b' ').next().and_then(|last| last.strip_prefix(b"HTTP/"));
+                if probe(line) != Probe::Yes || (version.is_none() && !line.starts_with(b"GET ")) {
                     return false;
                 }
                 let connect = line.starts_with(b"CONNECT ");
                 *self = Self { place: Place::Headers, connect, begun: true, ..Self::default() };
-                if let Some(version) =
-                    line.rsplit(|byte| *byte == b' ').next().and_then(|last| last.strip_prefix(b"HTTP/"))
-                {
+                if let Some(version) = version {
                     tell(Fact::Version(version));
                 }
                 let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or(&[]);
@@ -249,7 +247,7 @@ impl Requests {
 }
 
 /// The host in a request's target (RFC 9112 §3.2).
-fn authority(target: &[u8], connect: bool) -> Option<&[u8]> {
+pub(in crate::protocol) fn authority(target: &[u8], connect: bool) -> Option<&[u8]> {
     let authority = if connect {
         target
     } else {
