@@ -1,68 +1,213 @@
-//! Which ports the fragments of a datagram belong to: only the first one has the transport's header.
+//! Puts the fragments of datagrams together (RFC 791 §3.2, RFC 8200 §4.5).
 //!
-//! Puts nothing together. Bounded: the oldest datagram is forgotten first, and what then comes of it has no ports.
+//! Bounded in datagrams, in pieces of each, and in bytes, which come out of the pool of all streams. Pieces that overlap
+//! with other bytes spoil their datagram: two hosts may read it differently (RFC 5722).
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::hash::Hasher;
 use crate::ip::{Addr, Fragment, Ip};
+use crate::packet::Wire;
+use crate::stream::Budget;
 
 /// Datagrams whose fragments are awaited.
-const MAX_FRAGMENTED: usize = 4096;
+const MAX_DATAGRAMS: usize = 4096;
+/// Bytes of all of them, with what it costs to keep them.
+const MAX_HELD: usize = 4 << 20;
+/// What a piece costs beside its bytes.
+const PIECE_COST: usize = 64;
+/// What a piece costs that came before the first one.
+const WAITING_COST: usize = 256;
+/// The longest datagram, cut for a link of 576 bytes, has so many.
+pub(crate) const MAX_PIECES: usize = 128;
+/// RFC 791 §3.2: no longer than what a length field can say.
+const MAX_DATAGRAM: usize = 0xffff;
+/// RFC 8200 §4.5.
+const PATIENCE_NS: u64 = 60 * 1_000_000_000;
 
+/// What tells datagrams apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Datagram {
+pub(crate) struct Key {
     src: Addr,
     dst: Addr,
     id: u32,
-    protocol: u8,
+    next: u8,
     vlan: Option<u16>,
     tunnel: u64,
 }
 
+impl Key {
+    pub(crate) fn new(ip: &Ip, fragment: &Fragment, vlan: Option<u16>, tunnel: u64) -> Self {
+        Self { src: ip.src, dst: ip.dst, id: fragment.id, next: fragment.next, vlan, tunnel }
+    }
+}
+
+/// What the first piece told: it alone has the transport's header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct First {
+    pub(crate) flow: usize,
+    pub(crate) side: usize,
+    pub(crate) frame: u64,
+    /// The IP header of the datagram: its offsets are in the datagram's bytes.
+    pub(crate) ip: Ip,
+}
+
+/// A piece that came before the first one, and is not counted into any flow yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    pub(crate) wire: Wire<'static>,
+    pub(crate) ip: Ip,
+}
+
+/// A datagram of which pieces came.
+#[derive(Debug, Default)]
+pub(crate) struct Datagram {
+    pub(crate) first: Option<First>,
+    pub(crate) waiting: Vec<Waiting>,
+    /// By offset, without overlaps; of each what was captured, and how long it was on the wire.
+    pieces: BTreeMap<usize, (Vec<u8>, usize)>,
+    /// Its length, once the last piece came.
+    pub(crate) total: Option<usize>,
+    /// The number of the flow that carries it, 0 for none.
+    pub(crate) tunnel: u64,
+    /// Why it can't be put together.
+    pub(crate) spoilt: Option<&'static str>,
+    begun_ns: u64,
+    place: u64,
+    cost: usize,
+}
+
+impl Datagram {
+    /// Adds a piece of `length` bytes on the wire; answers with a word where it spoils the datagram.
+    fn add(&mut self, fragment: &Fragment, body: &[u8], length: usize) -> Result<(), &'static str> {
+        let (from, to) = (fragment.offset, fragment.offset + length);
+        let end = self.pieces.last_key_value().map_or(0, |(offset, (_, length))| offset + length);
+        let total = if fragment.last { Some(to) } else { self.total };
+        // Only the last piece may end between the units of offsets.
+        let is_odd = length == 0 || (!fragment.last && length % 8 != 0);
+        if is_odd || to > MAX_DATAGRAM || total.is_some_and(|total| end.max(to) > total) {
+            return Err("fragment_malformed");
+        }
+        if let Some((known, known_length)) = self.pieces.get(&from)
+            && (*known_length, known.as_slice()) == (length, body)
+        {
+            // It was captured, or sent, twice.
+            return Ok(());
+        }
+        let before = self.pieces.range(..=from).next_back();
+        let after = self.pieces.range(from..).next();
+        let moved = self.total.is_some() && self.total != total;
+        if moved
+            || before.is_some_and(|(offset, (_, length))| offset + length > from)
+            || after.is_some_and(|(offset, _)| *offset < to)
+        {
+            return Err("fragments_overlap");
+        }
+        if self.pieces.len() >= MAX_PIECES {
+            return Err("fragment_malformed");
+        }
+        self.total = total;
+        self.pieces.insert(from, (body.to_vec(), length));
+        Ok(())
+    }
+
+    fn is_whole(&self) -> bool {
+        let captured: usize = self.pieces.values().map(|(bytes, _)| bytes.len()).sum();
+        self.spoilt.is_none() && self.first.is_some() && self.total == Some(captured)
+    }
+
+    /// The bytes from the beginning on that are there without a gap.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for (offset, (bytes, length)) in &self.pieces {
+            if *offset != all.len() {
+                break;
+            }
+            all.extend_from_slice(bytes);
+            if bytes.len() < *length {
+                break;
+            }
+        }
+        all
+    }
+}
+
+/// What came of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// More pieces are awaited.
+    Held,
+    /// Its datagram is whole.
+    Whole,
+    /// Its datagram can't be put together any longer, for a reason with a word.
+    Spoilt(&'static str),
+}
+
+/// All datagrams of which pieces are awaited.
 #[derive(Debug, Default)]
 pub(crate) struct Fragments {
-    /// Ports, and the place in the order.
-    ports: HashMap<Datagram, ((u16, u16), u64), Hasher>,
-    order: BTreeMap<u64, Datagram>,
+    open: HashMap<Key, Datagram, Hasher>,
+    /// The oldest first.
+    order: BTreeMap<u64, Key>,
     next: u64,
+    held: usize,
 }
 
 impl Fragments {
-    /// Notes the ports of a first fragment.
-    pub(crate) fn first(&mut self, ip: &Ip, vlan: Option<u16>, tunnel: u64, ports: (u16, u16)) {
-        let Some(fragment) = ip.fragment else { return };
-        let datagram = key(ip, fragment, vlan, tunnel);
-        if let Some((_, before)) = self.ports.insert(datagram, (ports, self.next)) {
-            self.order.remove(&before);
-        }
-        self.order.insert(self.next, datagram);
-        self.next += 1;
-        if self.ports.len() > MAX_FRAGMENTED
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.ports.remove(&oldest);
-        }
+    /// The datagram of a key, begun now if need be.
+    pub(crate) fn of(&mut self, key: Key, now_ns: u64) -> &mut Datagram {
+        self.open.entry(key).or_insert_with(|| {
+            self.next += 1;
+            self.order.insert(self.next, key);
+            Datagram { begun_ns: now_ns, place: self.next, tunnel: key.tunnel, ..Datagram::default() }
+        })
     }
 
-    /// The ports of a later fragment; after the last one they are forgotten.
-    pub(crate) fn later(
+    /// Adds a piece to its datagram.
+    pub(crate) fn add(
         &mut self,
-        ip: &Ip,
-        fragment: Fragment,
-        vlan: Option<u16>,
-        tunnel: u64,
-    ) -> Option<(u16, u16)> {
-        let datagram = key(ip, fragment, vlan, tunnel);
-        if !fragment.last {
-            return self.ports.get(&datagram).map(|(ports, _)| *ports);
+        key: Key,
+        fragment: &Fragment,
+        body: &[u8],
+        length: usize,
+        budget: &mut Budget,
+    ) -> Added {
+        let Some(datagram) = self.open.get_mut(&key) else { return Added::Held };
+        let mut added = Added::Held;
+        if datagram.spoilt.is_none()
+            && let Err(word) = datagram.add(fragment, body, length)
+        {
+            datagram.spoilt = Some(word);
+            datagram.pieces = BTreeMap::new();
+            added = Added::Spoilt(word);
         }
-        let (ports, place) = self.ports.remove(&datagram)?;
-        self.order.remove(&place);
-        Some(ports)
+        let pieces: usize = datagram.pieces.values().map(|(bytes, _)| bytes.len() + PIECE_COST).sum();
+        let room = budget.left + datagram.cost;
+        let cost = (pieces + datagram.waiting.len() * WAITING_COST).min(room);
+        self.held = self.held + cost - datagram.cost;
+        budget.left = room - cost;
+        datagram.cost = cost;
+        if datagram.is_whole() { Added::Whole } else { added }
     }
-}
 
-fn key(ip: &Ip, fragment: Fragment, vlan: Option<u16>, tunnel: u64) -> Datagram {
-    Datagram { src: ip.src, dst: ip.dst, id: fragment.id, protocol: ip.protocol, vlan, tunnel }
+    /// Takes a datagram out.
+    pub(crate) fn take(&mut self, key: &Key, budget: &mut Budget) -> Option<Datagram> {
+        let datagram = self.open.remove(key)?;
+        self.order.remove(&datagram.place);
+        self.held -= datagram.cost;
+        budget.left += datagram.cost;
+        Some(datagram)
+    }
+
+    /// Takes out a datagram that is not waited for any longer: it is too old, or a bound is reached, or `all` shall go.
+    pub(crate) fn outdated(&mut self, now_ns: u64, all: bool, budget: &mut Budget) -> Option<Datagram> {
+        let (_, key) = self.order.first_key_value()?;
+        let key = *key;
+        let too_old = now_ns.saturating_sub(self.open.get(&key)?.begun_ns) > PATIENCE_NS;
+        let too_much = self.open.len() > MAX_DATAGRAMS || self.held > MAX_HELD || budget.left == 0;
+        if too_much && !too_old {
+            budget.evicted += 1;
+        }
+        if too_old || too_much || all { self.take(&key, budget) } else { None }
+    }
 }

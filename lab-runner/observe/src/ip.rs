@@ -32,6 +32,12 @@ pub(crate) struct Fragment {
     /// Only the first one has the transport's header.
     pub(crate) first: bool,
     pub(crate) last: bool,
+    /// Where in the datagram its bytes belong.
+    pub(crate) offset: usize,
+    /// Where its bytes begin, from the start of the frame.
+    pub(crate) body_at: usize,
+    /// What the datagram begins with: a transport, or with IPv6 further headers.
+    pub(crate) next: u8,
 }
 
 /// An address in a form that is cheap to hash and compare. IPv4 addresses never equal IPv6 ones.
@@ -112,6 +118,9 @@ fn v4(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
         id: u32::from(u16::from_be_bytes([header[4], header[5]])),
         first: flags & 0x1fff == 0,
         last: flags & 0x2000 == 0,
+        offset: usize::from(flags & 0x1fff) * 8,
+        body_at: at + header_len,
+        next: header[9],
     });
     Some(Ip {
         src: Addr::v4(header[12..16].try_into().ok()?),
@@ -166,11 +175,21 @@ fn v6(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
             // Authentication header (RFC 4302 §2.2).
             51 => 8 + usize::from(*data.get(ip.offset + 1)?) * 4,
             44 => {
+                // Nobody takes a fragment apart again (RFC 8200 §4.5).
+                if ip.fragment.is_some() {
+                    return None;
+                }
                 let offset = be16(data, ip.offset + 2)?;
-                let id = be32(data, ip.offset + 4)?;
                 // An atomic fragment (RFC 6946) is a whole packet.
                 if offset & 0xfff9 != 0 {
-                    ip.fragment = Some(Fragment { id, first: offset & 0xfff8 == 0, last: offset & 1 == 0 });
+                    ip.fragment = Some(Fragment {
+                        id: be32(data, ip.offset + 4)?,
+                        first: offset & 0xfff8 == 0,
+                        last: offset & 1 == 0,
+                        offset: usize::from(offset & 0xfff8),
+                        body_at: ip.offset + 8,
+                        next: *data.get(ip.offset)?,
+                    });
                 }
                 8
             }

@@ -3,6 +3,8 @@
 //! Each frame is decoded, looked up and counted; only while its flow may still tell something is its payload looked at.
 //! No clock, no I/O, and no memory that grows with anything but flows and names.
 
+mod pieces;
+
 use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::{Frame, Skipped};
@@ -16,13 +18,15 @@ use crate::ip::{self, Addr, Ip};
 use crate::link::{self, Link, Network, be16};
 use crate::names::Names;
 use crate::packet::{Packet, Wire};
-use crate::protocol::{dns, link_control};
+use crate::protocol::link_control;
 use crate::record::{FORMAT, FlowRecord, L4, LinkFrame, Observation, Summary};
 use crate::stream::Budget;
 use crate::tcp::{self, ACK, SYN, Segment};
 use crate::transport::{self, Ends, Transport};
 use crate::weird::Oddities;
 use crate::{opening, state, tunnel, udp};
+
+use pieces::Within;
 
 /// The EtherType of the lab's own canary frames: local experimental use (IEEE 802, clause 9.2.4).
 pub const CANARY_ETHERTYPE: u16 = 0x88b5;
@@ -167,6 +171,7 @@ impl Observer {
 
     /// No more frames: hands out one flow after the other, in the order of their first packets, without keeping any.
     pub fn finish_each(mut self, mut each: impl FnMut(FlowRecord)) -> Ended {
+        self.give_up_outdated(0, true);
         let Flows { hot, cold, .. } = std::mem::take(&mut self.flows);
         self.summary.flows = hot.len() as u64;
         let mut explanation = None;
@@ -239,8 +244,10 @@ impl Observer {
         };
         // A tail behind the IP packet is padding of the link, and no one's payload.
         let data = &data[..data.len().min(ip.end)];
-        let vlan = wire.link.vlan;
-        let Some((ends, transport)) = transport::read(data, &ip, vlan, tunnel, &mut self.fragments) else {
+        if let Some(fragment) = &ip.fragment {
+            return self.piece(wire, at, &ip, fragment, Within { tunnel, depth });
+        }
+        let Some((ends, transport)) = transport::read(data, &ip, tunnel) else {
             self.malformed(wire, "transport_malformed");
             return data.len();
         };
@@ -268,16 +275,18 @@ impl Observer {
                 self.tcp(wire.number, index, side, flags, segment, payload_at, data.len())
             }
             Transport::Udp => self.udp(wire.number, index, side, data, &ip),
-            Transport::Fragment { orphan } => {
-                self.fragment(index, orphan, wire.number);
-                self.other(index, data, &ip)
-            }
-            Transport::Other => self.other(index, data, &ip),
+            Transport::Fragment | Transport::Other => self.other(index, data, &ip),
         };
+        self.look(index);
+        consulted.max(looked_to).max(self.inside(&packet, index, depth))
+    }
+
+    /// Has who watches a flow look at it.
+    #[inline]
+    fn look(&mut self, index: usize) {
         if let Some(watched) = self.watched.as_mut().filter(|watched| watched.index == index) {
             watched.look(&self.flows.hot[index], &mut self.flows.cold[index]);
         }
-        consulted.max(looked_to).max(self.inside(&packet, index, depth))
     }
 
     /// Opens the tunnel that a flow's packet may be; returns where the bytes end that were looked at for it.
@@ -459,16 +468,22 @@ impl Observer {
         hot.link_control = false;
         hot.answered |= side == SERVER;
         let payload_at = ip.offset + 8;
-        if !hot.wants[side] {
-            return payload_at;
-        }
-        let flow = &mut self.flows.cold[index];
-        let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
         let length = be16(data, ip.offset + 4).map_or(0, usize::from);
         // A length of 0 is a jumbogram's, or left to the network card.
         let end = if length < 8 { ip.end } else { (ip.offset + length).min(ip.end) };
+        let wants = hot.wants[side];
+        if end < ip.end {
+            // The datagram ends before its packet does: no application gets what is behind (but see RFC 9868).
+            self.odd(index, "udp_trailing", number);
+        }
+        if !wants {
+            return payload_at;
+        }
+        let hot = &mut self.flows.hot[index];
+        let flow = &mut self.flows.cold[index];
+        let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
         let payload = data.get(payload_at..end.min(data.len())).unwrap_or(&[]);
-        let cut = payload.len() < end.saturating_sub(payload_at) || ip.fragment.is_some();
+        let cut = payload.len() < end.saturating_sub(payload_at);
         let mut context = Context {
             frame: number,
             ends: hot.ends(),
@@ -480,17 +495,6 @@ impl Observer {
         flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
         hot.wants = flow.stage.wants();
         data.len()
-    }
-
-    /// A piece of a packet behind its first: no parser puts it together.
-    fn fragment(&mut self, index: usize, orphan: bool, number: u64) {
-        let to_resolver = self.flows.hot[index].ends()[SERVER].1 == dns::PORT;
-        let flow = &mut self.flows.cold[index];
-        flow.lossy |= !matches!(flow.stage, Stage::Done);
-        flow.unread |= orphan || to_resolver;
-        if orphan {
-            self.odd(index, "fragment_orphaned", number);
-        }
     }
 
     fn other(&mut self, index: usize, data: &[u8], ip: &Ip) -> usize {

@@ -38,7 +38,7 @@ pub(crate) fn begin(
     let stage = match packet.transport {
         Transport::Tcp { .. } => Stage::Tcp(None),
         Transport::Udp => Stage::Udp(Udp::Fresh),
-        Transport::Fragment { .. } | Transport::Other => Stage::Done,
+        Transport::Fragment | Transport::Other => Stage::Done,
     };
     let mut flow = Flow::new(wire, [client_mac, server_mac], known, stage);
     flow.opening_seen = opening_seen;

@@ -6,7 +6,7 @@ use crate::link::Link;
 use crate::transport::{Ends, Transport};
 
 /// What all layers of one frame share.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Wire<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) number: u64,

@@ -1,7 +1,6 @@
 //! What of a transport's header matters: ports, and for TCP the sequence number and flags.
 
-use crate::fragments::Fragments;
-use crate::ip::{Addr, Fragment, Ip};
+use crate::ip::{Addr, Ip};
 use crate::link::{be16, be32};
 
 /// Who sends a transport's packet to whom.
@@ -22,26 +21,17 @@ pub(crate) enum Transport {
         payload_at: usize,
     },
     Udp,
-    /// A fragment behind the first; of an orphan the first one was not seen, and its ports are unknown.
-    Fragment {
-        orphan: bool,
-    },
+    /// A fragment behind the first: its ports are unknown.
+    Fragment,
     Other,
 }
 
 /// Reads ports; `None` where the transport's header makes no sense.
-pub(crate) fn read(
-    data: &[u8],
-    ip: &Ip,
-    vlan: Option<u16>,
-    tunnel: u64,
-    fragments: &mut Fragments,
-) -> Option<(Ends, Transport)> {
+#[inline]
+pub(crate) fn read(data: &[u8], ip: &Ip, tunnel: u64) -> Option<(Ends, Transport)> {
     let ends = |src, dst| Ends { src: (ip.src, src), dst: (ip.dst, dst), protocol: ip.protocol, tunnel };
-    if let Some(fragment @ Fragment { first: false, .. }) = ip.fragment {
-        let ports = fragments.later(ip, fragment, vlan, tunnel);
-        let (src, dst) = ports.unwrap_or((0, 0));
-        return Some((ends(src, dst), Transport::Fragment { orphan: ports.is_none() }));
+    if ip.fragment.is_some_and(|fragment| !fragment.first) {
+        return Some((ends(0, 0), Transport::Fragment));
     }
     let at = ip.offset;
     let (src, dst, transport) = match ip.protocol {
@@ -62,8 +52,5 @@ pub(crate) fn read(
         132 => (be16(data, at)?, be16(data, at + 2)?, Transport::Other),
         _ => (0, 0, Transport::Other),
     };
-    if ip.fragment.is_some() {
-        fragments.first(ip, vlan, tunnel, (src, dst));
-    }
     Some((ends(src, dst), transport))
 }
