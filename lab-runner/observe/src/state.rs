@@ -114,7 +114,10 @@ fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence) -> Decision {
         let is_it = |other: &str| other == name.name;
         dns.iter().any(|answer| is_it(&answer.name) || answer.chain.iter().any(|alias| is_it(alias)))
     };
-    let disagreement = disagreement(&asserted, !dns.is_empty(), vouched);
+    let mut disagreement = disagreement(&asserted, !dns.is_empty(), vouched);
+    if is_anothers_certificate(&evidence.names) {
+        disagreement.push(Disagreement::SniCert);
+    }
     let all_vouched = asserted.iter().all(|name| vouched(name));
 
     let mut distinct: Vec<&str> = dns.iter().map(|answer| &*answer.name).collect();
@@ -149,6 +152,25 @@ fn disagreement(asserted: &[&Name], looked_up: bool, vouched: impl Fn(&Name) -> 
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether the server showed a certificate that is for none of the hosts that a ClientHello asked for.
+fn is_anothers_certificate(names: &[Name]) -> bool {
+    let certified =
+        || names.iter().filter(|name| name.kind == NameKind::CertSan).map(|name| name.name.as_str());
+    let mut asked = names
+        .iter()
+        .filter(|name| matches!(name.kind, NameKind::Sni | NameKind::QuicSni | NameKind::StarttlsSni));
+    certified().next().is_some()
+        && asked.any(|asked| !certified().any(|pattern| covers(pattern, &asked.name)))
+}
+
+/// RFC 9525 §6.3: a `*` stands for the first label, whole.
+fn covers(pattern: &str, host: &str) -> bool {
+    match (pattern.strip_prefix("*."), host.split_once('.')) {
+        (Some(domain), Some((_, parent))) => domain == parent,
+        _ => pattern == host,
+    }
 }
 
 /// Why nothing names the server: the first that applies.

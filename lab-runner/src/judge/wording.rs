@@ -38,6 +38,7 @@ pub(super) fn of<'m>(ruling: &Ruling<'m>, flow: &AttributedFlow<'_>) -> Option<R
                 flow.record.disagreement.iter().filter(|one| **one != Disagreement::SeveralAsserted);
             let said = match odd.next()? {
                 Disagreement::HostSni => "but its HTTP request and its ClientHello name different hosts",
+                Disagreement::SniCert => "but the server's certificate is for other hosts",
                 _ => "but DNS gave the address for other names than the one it asserts",
             };
             told("disagreeing-evidence", Outcome::Inconclusive, said, Some(*declaration))

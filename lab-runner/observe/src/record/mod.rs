@@ -283,7 +283,7 @@ pub enum NameKind {
     Helo,
     /// The host that a SOCKS proxy is asked for.
     SocksHost,
-    /// The host that a stream of XMPP is opened to.
+    /// The domain that a stream of XMPP is opened to; its servers have names of their own (RFC 6120 §3.2).
     XmppHost,
     /// The host that an AMQP connection is opened to.
     AmqpHost,
@@ -306,7 +306,6 @@ impl NameKind {
                 | Self::EchOuter
                 | Self::CoapHost
                 | Self::SocksHost
-                | Self::XmppHost
                 | Self::AmqpHost
                 | Self::RtspHost
         )
@@ -417,6 +416,9 @@ pub enum Disagreement {
     HostSni,
     /// One flow asserts several names.
     SeveralAsserted,
+    /// The server's certificate is for none of the hosts in the ClientHello: another server, or one that knows no better
+    /// and shows what it has.
+    SniCert,
 }
 
 /// A frame that carries no IP and that the lab itself sent.

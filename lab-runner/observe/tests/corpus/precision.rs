@@ -49,8 +49,18 @@ const REASONS: &[Reason] = &[
         "whom a client wants to reach through a relay, which it doesn't tell",
     ),
     (NameKind::Mdns, "MDNS", Theirs::Other, "NOT YET: names of answers"),
-    (NameKind::Netbios, "NetBIOS", Theirs::None, "both names in a request for a session, which it doesn't read"),
-    (NameKind::SocksHost, "SOCKS", Theirs::None, "the host that the proxy is asked for, which it doesn't read"),
+    (
+        NameKind::Netbios,
+        "NetBIOS",
+        Theirs::None,
+        "both names in a request for a session, which it doesn't read",
+    ),
+    (
+        NameKind::SocksHost,
+        "SOCKS",
+        Theirs::None,
+        "the host that the proxy is asked for, which it doesn't read",
+    ),
     (NameKind::Helo, "SMTP", Theirs::Among, "the client's own name, beside the server's"),
     (NameKind::Greeting, "SSH", Theirs::Other, "the server's program, where it keeps the client's"),
 ];

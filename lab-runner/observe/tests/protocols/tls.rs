@@ -1,6 +1,6 @@
 //! TLS: what both sides' hellos tell, and a certificate.
 
-use lab_observe::{FlowRecord, NameKind, State};
+use lab_observe::{Disagreement, FlowRecord, NameKind, State};
 
 use crate::packets::{Wire, client_hello, client_hello_with};
 
@@ -129,6 +129,21 @@ fn a_server_that_does_not_answer_a_hello_in_tls_leaves_doubt() {
     let flow = connection("api.example", b"\x01\x02\x03\x04 whatever it is that these two speak", 1400);
     let weird: Vec<_> = flow.weird.iter().map(|weird| weird.word.as_str()).collect();
     assert_eq!((weird, flow.unread), (vec!["tls_refused"], true));
+}
+
+#[test]
+fn a_certificate_for_other_hosts_than_the_one_asked_for_is_a_disagreement() {
+    let cases = [
+        ("www.cloud.example", &["*.cloud.example"][..], false),
+        ("cloud.example", &["*.cloud.example"], true),
+        ("a.b.cloud.example", &["*.cloud.example"], true),
+        ("www.cloud.example", &["default.hoster.example"], true),
+        ("www.cloud.example", &["default.hoster.example", "www.cloud.example"], false),
+    ];
+    for (asked, names, odd) in cases {
+        let flow = connection(asked, &record(22, &certified("CA", names[0], names, None)), 1400);
+        assert_eq!(flow.disagreement.contains(&Disagreement::SniCert), odd, "{asked} {names:?}");
+    }
 }
 
 #[test]
