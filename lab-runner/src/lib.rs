@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`yaml`] | reads what a user writes, with the place of every problem |
 //! | [`plan`], [`manifest`], [`bench::file`] | the test plan, what the vendor declares, what this desk has |
+//! | [`interchange`] | what others write about a product's traffic, and the manifest in their words |
 //! | [`record`] | what a run leaves behind |
 //! | [`bench`] | what a plan is carried out on: live, or recorded |
 //! | [`engine`] | carries a plan out, one command after another |
@@ -22,6 +23,7 @@ pub mod captured;
 pub mod cli;
 pub mod draft;
 pub mod engine;
+pub mod interchange;
 pub mod judge;
 pub mod manifest;
 pub mod observation;

@@ -14,8 +14,10 @@ use crate::yaml::{Diagnostic, Problems};
 
 /// Compare an App Privacy Report with captures: domains that only one of the two observers saw
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status, the first that applies: 2 invalid input · 1 an app contacted what --manifest doesn't \
-declare · 3 only one of the two saw a domain, so that neither proves its absence · 0 they agree")]
+#[command(
+    after_help = "Exit status, the first that applies: 2 invalid input · 1 an app contacted what --manifest doesn't \
+declare · 3 only one of the two saw a domain, so that neither proves its absence · 0 they agree"
+)]
 pub struct CompareArgs {
     /// The report, as the phone exports it (NDJSON)
     #[arg(value_name = "REPORT")]
@@ -64,7 +66,9 @@ fn compared(args: &CompareArgs) -> Result<Comparison, Problems> {
         None => None,
     };
     let report = app_privacy_report::read(&Foreign::read(&args.report)?)?;
-    if let Some(missing) = args.bundles.iter().find(|id| !report.contacts.iter().any(|one| one.bundle == **id)) {
+    if let Some(missing) =
+        args.bundles.iter().find(|id| !report.contacts.iter().any(|one| one.bundle == **id))
+    {
         let mut known: Vec<&str> = report.contacts.iter().map(|one| one.bundle.as_str()).collect();
         known.sort_unstable();
         known.dedup();
@@ -77,7 +81,8 @@ fn compared(args: &CompareArgs) -> Result<Comparison, Problems> {
         let refused = |message: String| {
             Problems::from(Diagnostic::whole_file(file, message).help("name a pcap or pcapng file"))
         };
-        let bytes = std::fs::read(file).map_err(|error| refused(format!("the capture can't be read: {error}")))?;
+        let bytes =
+            std::fs::read(file).map_err(|error| refused(format!("the capture can't be read: {error}")))?;
         let observation =
             lab_observe::observe(&bytes, Options::default()).map_err(|error| refused(error.to_string()))?;
         captures.push((file.display().to_string(), observation));
@@ -102,13 +107,20 @@ fn write(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
         }
     }
     if !comparison.only_captured.is_empty() {
-        writeln!(out, "of no app in the report: the phone's system, another device, or hidden from the report")?;
+        writeln!(
+            out,
+            "of no app in the report: the phone's system, another device, or hidden from the report"
+        )?;
     }
     for Captured { name, file, frame, flows } in &comparison.only_captured {
         writeln!(out, "  only captured   {name}  {flows} flows, frame {frame} of {file}")?;
     }
     if comparison.nameless_flows > 0 {
-        writeln!(out, "{} flows without a name: a report of domains says nothing of them", comparison.nameless_flows)?;
+        writeln!(
+            out,
+            "{} flows without a name: a report of domains says nothing of them",
+            comparison.nameless_flows
+        )?;
     }
     Ok(())
 }

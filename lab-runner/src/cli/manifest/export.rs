@@ -84,8 +84,11 @@ fn export(format: &ExportFormat) -> Result<(String, Vec<Loss>), Problems> {
         ExportFormat::Cyclonedx { manifest } => Ok(cyclonedx::export::export(&Manifest::load(manifest)?.0)),
         ExportFormat::Mud { manifest: file, talker, mud_url, last_update, cache_validity } => {
             let (manifest, _) = Manifest::load(file)?;
-            let refused = |message: String, help: &str| Problems::from(Diagnostic::whole_file(file, message).help(help));
-            let is_https = url::Url::parse(mud_url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
+            let refused = |message: String, help: &str| {
+                Problems::from(Diagnostic::whole_file(file, message).help(help))
+            };
+            let is_https =
+                url::Url::parse(mud_url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
             if !is_https {
                 let help = "write --mud-url https://vendor.example/product.json (RFC 8520, section 3.2)";
                 return Err(refused(format!("`{mud_url}` is no https URL"), help));

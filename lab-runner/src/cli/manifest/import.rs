@@ -15,7 +15,9 @@ use crate::yaml::{Diagnostic, Document, Problems, Source};
 
 /// Begin a manifest from a MUD file, PrivacyInfo.xcprivacy, network_security_config.xml or CycloneDX services
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 imported, or no difference · 1 --against found differences · 2 invalid input")]
+#[command(
+    after_help = "Exit status: 0 imported, or no difference · 1 --against found differences · 2 invalid input"
+)]
 pub struct ImportArgs {
     /// The file to read
     #[arg(value_name = "FILE")]
@@ -117,8 +119,11 @@ fn import(args: &ImportArgs) -> Result<(Seed, Option<Manifest>), Problems> {
         Some(format) => format.into(),
         None => Format::of(&foreign)?,
     };
-    let told =
-        Told { talker: args.talker.map(Talker::from), vendor: args.vendor.clone(), model: args.model.clone() };
+    let told = Told {
+        talker: args.talker.map(Talker::from),
+        vendor: args.vendor.clone(),
+        model: args.model.clone(),
+    };
     Ok((interchange::import(&foreign, format, &told)?, manifest))
 }
 

@@ -1,0 +1,312 @@
+//! The beginning of a manifest, as far as another format goes. It holds what the source says, and marks what it doesn't.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::Format;
+use super::seed_yaml;
+use crate::manifest::{Data, Peer, PortRange, Talker, Transport};
+use crate::yaml::Position;
+
+/// Everything that a format knows of a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seed {
+    /// Where it comes from.
+    pub format: Format,
+    /// The source's own name, such as a MUD URL; empty where it has none.
+    pub title: String,
+    /// Who makes the product.
+    pub vendor: Said,
+    /// What the product is.
+    pub model: Said,
+    /// Who gets data, as far as the source names them; ids are unique.
+    pub controllers: Vec<SeedController>,
+    /// Endpoints, in the order of the source; ids are unique.
+    pub endpoints: Vec<SeedEndpoint>,
+    /// Statements about traffic that are no endpoint by themselves.
+    pub statements: Vec<Statement>,
+    /// What the source says and a manifest can't hold.
+    pub notes: Notes,
+}
+
+/// A value, and who said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The source.
+    Source(String),
+    /// The person who imports it.
+    Told(String),
+    /// Nobody.
+    Unknown,
+}
+
+impl Said {
+    /// What was told goes before what the source says.
+    pub fn of(told: Option<&str>, source: Option<&str>) -> Said {
+        match (told, source) {
+            (Some(told), _) => Said::Told(told.to_owned()),
+            (None, Some(source)) if !source.trim().is_empty() => Said::Source(source.to_owned()),
+            _ => Said::Unknown,
+        }
+    }
+}
+
+/// What the person who imports says beside the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Who talks, for formats that don't say.
+    pub talker: Option<Talker>,
+    /// Who makes the product.
+    pub vendor: Option<String>,
+    /// What the product is.
+    pub model: Option<String>,
+}
+
+/// Whoever gets data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedController {
+    /// Its id, as a manifest may hold it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its country, as the source writes it.
+    pub country: Option<String>,
+    /// Whom to ask there.
+    pub contact: Option<String>,
+}
+
+/// One endpoint of a seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedEndpoint {
+    /// Its id, as a manifest may hold it.
+    pub id: String,
+    /// What in the source it comes from.
+    pub origin: String,
+    /// Who talks.
+    pub talker: Talker,
+    /// Why the talker is known, where the source doesn't say it.
+    pub talker_mark: Option<String>,
+    /// To whom.
+    pub peer: Peer,
+    /// Over what.
+    pub transport: Transport,
+    /// On which ports; none for ICMP.
+    pub ports: Vec<PortRange>,
+    /// What is doubtful about the ports.
+    pub ports_mark: Option<String>,
+    /// Further keys of the declaration, in the order in which they are written.
+    pub keys: Vec<Key>,
+    /// Keys that only a person can fill in.
+    pub unsaid: Vec<&'static str>,
+}
+
+/// A further key of a declaration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub key: &'static str,
+    /// Its value, as YAML in one line.
+    pub value: String,
+    /// What is doubtful about it.
+    pub mark: Option<String>,
+}
+
+impl Key {
+    /// A key that the source says.
+    pub fn sure(key: &'static str, value: impl Into<String>) -> Key {
+        Key { key, value: value.into(), mark: None }
+    }
+
+    /// A key with a doubt.
+    pub fn marked(key: &'static str, value: impl Into<String>, mark: impl Into<String>) -> Key {
+        Key { key, value: value.into(), mark: Some(mark.into()) }
+    }
+}
+
+/// The key and value of a declaration that name a peer.
+pub(super) fn peer_yaml(peer: &Peer) -> (&'static str, String) {
+    match peer {
+        Peer::Host(name) => ("host", seed_yaml::plain(name)),
+        Peer::Suffix(name) => ("suffix", seed_yaml::plain(name)),
+        Peer::Glob(pattern) => ("glob", seed_yaml::quoted(&pattern.to_string())),
+        Peer::Cidr(net) => ("cidr", seed_yaml::plain(&net.to_string())),
+        Peer::Class(class) => ("class", seed_yaml::plain(class.word())),
+    }
+}
+
+/// Something that a source says about traffic without declaring an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// Whether clear text is permitted.
+    ClearText {
+        /// To this domain; `None`: to all that nothing else names.
+        domain: Option<Domain>,
+        /// Whether it is.
+        permitted: bool,
+        /// Where the source says so.
+        at: Position,
+    },
+    /// The app collects data of this kind.
+    Collects {
+        /// The kind, in words.
+        kind: String,
+        /// The same as a manifest's word, where there is one.
+        data: Option<Data>,
+        /// What for, in the source's own words.
+        purposes: Vec<String>,
+        /// Where the source says so.
+        at: Position,
+    },
+    /// Traffic to this domain is used to track people.
+    Tracks {
+        /// The domain.
+        domain: String,
+        /// Where the source says so.
+        at: Position,
+    },
+}
+
+/// A domain, alone or with everything under it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Domain {
+    /// Its canonical name.
+    pub name: String,
+    /// Whether everything under it is meant as well.
+    pub subdomains: bool,
+}
+
+impl Domain {
+    /// Whether the domain covers a host, or all of a declared suffix.
+    pub fn covers(&self, peer: &Peer) -> bool {
+        let under =
+            |name: &str| name.strip_suffix(self.name.as_str()).is_some_and(|rest| rest.ends_with('.'));
+        match peer {
+            Peer::Host(host) => *host == self.name || self.subdomains && under(host),
+            Peer::Suffix(suffix) => self.subdomains && (*suffix == self.name || under(suffix)),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.subdomains {
+            write!(f, "{} and everything under it", self.name)
+        } else {
+            f.write_str(&self.name)
+        }
+    }
+}
+
+/// Ids for a manifest, made of a source's names; each is given once.
+#[derive(Debug, Default)]
+pub struct Ids {
+    given: BTreeSet<String>,
+    /// The number that a name gets next.
+    next: BTreeMap<String, usize>,
+}
+
+impl Ids {
+    /// The longest id that a manifest takes, in characters.
+    const LONGEST: usize = 64;
+    /// The longest beginning of one that a number follows.
+    const LONGEST_STEM: usize = 56;
+
+    /// An id that is like the name and new: letters, digits, `-` and `_`, a letter first.
+    pub fn take(&mut self, name: &str) -> String {
+        let fit = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
+        let prefix = if name.starts_with(|c: char| c.is_ascii_alphabetic()) { "" } else { "e-" };
+        let id: String = prefix.chars().chain(name.chars().map(fit)).take(Self::LONGEST).collect();
+        if self.given.insert(id.clone()) {
+            return id;
+        }
+        let stem: String = id.chars().take(Self::LONGEST_STEM).collect();
+        let number = self.next.entry(stem.clone()).or_insert(1);
+        loop {
+            *number += 1;
+            let id = format!("{stem}-{number}");
+            if self.given.insert(id.clone()) {
+                return id;
+            }
+        }
+    }
+}
+
+/// What a source says and a manifest can't hold: sentences, as many as a person reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    sentences: Vec<String>,
+    more: usize,
+}
+
+impl Notes {
+    /// The most that are kept; the rest are counted.
+    const MOST: usize = 200;
+    /// The most characters of one.
+    const LONGEST: usize = 300;
+
+    /// Adds one.
+    pub fn add(&mut self, sentence: &str) {
+        if self.sentences.len() < Self::MOST {
+            self.sentences.push(short(sentence, Self::LONGEST));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Adds those of the keys that were not understood.
+    pub(super) fn add_ignored(&mut self, what: &str, ignored: &super::foreign::Ignored) {
+        for path in &ignored.paths {
+            self.add(&format!("{what}: {path}"));
+        }
+        self.more += ignored.count - ignored.paths.len();
+    }
+
+    /// The sentences, and one that counts those that were not kept.
+    pub fn all(&self) -> impl Iterator<Item = String> {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        self.sentences.iter().cloned().chain(more)
+    }
+}
+
+/// A text's beginning.
+pub(super) fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+impl Seed {
+    /// The seed as a manifest that a person completes: what the source doesn't say stands in comments that begin
+    /// with `# ?`.
+    pub fn to_yaml(&self) -> String {
+        seed_yaml::render(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_made_fit_for_a_manifest_and_never_twice_the_same() {
+        let mut ids = Ids::default();
+        assert_eq!(ids.take("cl0"), "cl0");
+        assert_eq!(ids.take("cl0"), "cl0-2");
+        assert_eq!(ids.take("0.\u{1b}[2J"), "e-0---2J");
+        let long = "x".repeat(100_000);
+        assert_ne!(ids.take(&long), ids.take(&long));
+        assert!(ids.take(&long).len() <= 64);
+    }
+
+    #[test]
+    fn a_domain_covers_on_label_boundaries_and_never_more_than_it_says() {
+        let host = |name: &str| Peer::Host(name.into());
+        let exact = Domain { name: "a.example".into(), subdomains: false };
+        let all = Domain { name: "a.example".into(), subdomains: true };
+        assert!(exact.covers(&host("a.example")) && !exact.covers(&host("b.a.example")));
+        assert!(all.covers(&host("b.a.example")) && !all.covers(&host("ba.example")));
+        assert!(!exact.covers(&Peer::Suffix("a.example".into())));
+    }
+}

@@ -1,0 +1,162 @@
+use lab_runner::interchange::foreign::Foreign;
+use lab_runner::interchange::mud::export::{About, Export, export};
+use lab_runner::manifest::{Manifest, OpenedBy, Talker, Transport};
+
+use super::{data, foreign, full_manifest, import, json, manifest, valid};
+
+fn exported(manifest: &Manifest) -> Export {
+    let about = About {
+        talker: Talker::Watch,
+        url: "https://nucleus-u8.example/u8.json",
+        last_update: "2027-01-31T12:00:00Z",
+        cache_validity: 48,
+    };
+    export(manifest, &about)
+}
+
+#[test]
+fn the_example_of_the_rfc_is_one_declaration_and_says_what_mud_cannot() {
+    let file = Foreign::read(&data("rfc8520-lightbulb.json")).unwrap();
+    let yaml = import(&file, Some(Talker::Watch)).to_yaml();
+    let read = manifest(&yaml);
+    let [one] = read.endpoints.as_slice() else { panic!("{yaml}") };
+    assert_eq!(one.text, "watch → test.example.com tcp/443");
+    assert_eq!((one.id.as_str(), one.opened_by), ("cl0", OpenedBy::Product));
+    assert!(one.purpose.is_none() && one.encryption.is_none() && one.statement.data.is_none());
+    for mark in
+        ["# ? not said: purpose, data, recipient, country, phases, encryption", "# ? said by --talker"]
+    {
+        assert!(yaml.contains(mark), "{mark} in {yaml}");
+    }
+    assert!(yaml.contains("systeminfo: The BMS Example Light Bulb"), "{yaml}");
+}
+
+#[test]
+fn both_names_of_the_container_are_read_and_unknown_keys_are_listed() {
+    let mut file = json("rfc8520-lightbulb.json");
+    let acls = file.as_object_mut().unwrap().remove("ietf-access-control-list:acls").unwrap();
+    file["ietf-access-control-list:access-lists"] = acls;
+    file["ietf-mud:mud"]["vendor:mood"] = "bright".into();
+    // RFC 9761: a profile of TLS, which nothing here reads, and the mark that there is one.
+    file["ietf-mud:mud"]["extensions"] = serde_json::json!(["ietf-mud-tls"]);
+    let ace = "/ietf-access-control-list:access-lists/acl/1/aces/ace/0/matches";
+    file.pointer_mut(ace).unwrap()["ietf-acl-tls:client-profile"] =
+        serde_json::json!({"tls-dtls-profile": []});
+    let yaml = import(&foreign(file.to_string()), Some(Talker::Watch)).to_yaml();
+    assert!(yaml.contains("not understood: ietf-mud:mud.vendor:mood"), "{yaml}");
+    assert!(yaml.contains("the extension `ietf-mud-tls`"), "{yaml}");
+    assert_eq!(manifest(&yaml).endpoints[0].text, "watch → test.example.com tcp/443, encrypted");
+}
+
+#[test]
+fn peers_that_only_the_network_knows_are_not_made_up() {
+    let mut file = json("rfc8520-lightbulb.json");
+    let matches = "/ietf-access-control-list:acls/acl/1/aces/ace/0/matches";
+    for (mud, declared) in [
+        (serde_json::json!({"my-controller": [null]}), None),
+        (serde_json::json!({"same-manufacturer": [null]}), None),
+        (serde_json::json!({"controller": "https://vendor.example/hub"}), None),
+        (
+            serde_json::json!({"controller": "urn:ietf:params:mud:dns"}),
+            Some("watch → class dns-resolver tcp/443"),
+        ),
+        (serde_json::json!({"local-networks": [null]}), Some("watch → class lan tcp/443")),
+    ] {
+        *file.pointer_mut(matches).unwrap() = serde_json::json!({
+            "ietf-mud:mud": mud, "ipv6": {"protocol": 6},
+            "tcp": {"ietf-mud:direction-initiated": "from-device", "destination-port": {"operator": "eq", "port": 443}},
+        });
+        file["ietf-access-control-list:acls"]["acl"][0]["aces"]["ace"] = serde_json::json!([]);
+        let yaml = import(&foreign(file.to_string()), Some(Talker::Watch)).to_yaml();
+        let texts: Vec<String> = manifest(&yaml).endpoints.into_iter().map(|one| one.text).collect();
+        assert_eq!(texts.first().map(String::as_str), declared, "{yaml}");
+        assert_eq!(declared.is_none(), yaml.contains("the network knows who that is"), "{yaml}");
+    }
+}
+
+#[test]
+fn an_export_is_what_the_yang_modules_allow() {
+    let export = exported(&full_manifest());
+    let file = serde_json::from_str(&export.text).unwrap();
+    assert_eq!(valid(&json("mud.schema.json"), &file), Vec::<String>::new());
+    assert_eq!(valid(&json("mud.schema.json"), &json("rfc8520-lightbulb.json")), Vec::<String>::new());
+    // A check that can't fail would prove nothing.
+    let broken = export.text.replace("\"destination-port\"", "\"destination-ports\"");
+    assert!(!valid(&json("mud.schema.json"), &serde_json::from_str(&broken).unwrap()).is_empty());
+}
+
+#[test]
+fn names_of_entries_are_unique_and_no_longer_than_the_modules_allow() {
+    let long = "x".repeat(63);
+    let text = format!(
+        "format: 1\nproduct: {{vendor: N, model: U8}}\nendpoints:\n\
+         \x20 - {{id: api, talker: watch, host: a.u8.example, ports: [1, 3]}}\n\
+         \x20 - {{id: api-2, talker: watch, host: b.u8.example, ports: 1}}\n\
+         \x20 - {{id: {long}a, talker: watch, host: c.u8.example, ports: 1}}\n\
+         \x20 - {{id: {long}b, talker: watch, host: d.u8.example, ports: 1}}\n"
+    );
+    let first = exported(&manifest(&text)).text;
+    let file: serde_json::Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(valid(&json("mud.schema.json"), &file), Vec::<String>::new());
+    for list in file["ietf-access-control-list:acls"]["acl"].as_array().unwrap() {
+        let names: Vec<&str> =
+            list["aces"]["ace"].as_array().unwrap().iter().map(|ace| ace["name"].as_str().unwrap()).collect();
+        let unique: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!((names.len(), unique.len()), (5, 5), "{names:?}");
+    }
+    let again = manifest(&import(&foreign(first.clone()), Some(Talker::Watch)).to_yaml());
+    assert_eq!(exported(&again).text, first);
+}
+
+#[test]
+fn an_export_lists_what_mud_cannot_say() {
+    let export = exported(&full_manifest());
+    let losses: Vec<String> = export.losses.iter().map(ToString::to_string).collect();
+    let lists = |id: &str, what: &str| {
+        losses.iter().any(|loss| loss.contains(&format!("`{id}`")) && loss.contains(what))
+    };
+    for what in [
+        "purpose account",
+        "tls 1.2",
+        "budget",
+        "phases",
+        "data",
+        "recipient nucleus",
+        "review-by 2030-01-31",
+    ] {
+        assert!(lists("api", what), "{what}: {losses:#?}");
+    }
+    assert!(lists("api-again", "made one with `api`"), "{losses:#?}");
+    for id in ["cdn", "shards", "metrics"] {
+        assert!(lists(id, "the whole declaration"), "{id}: {losses:#?}");
+    }
+    assert!(losses.iter().any(|loss| loss == "the controllers"), "{losses:#?}");
+    assert!(!export.text.contains("cdn.nucleus") && !export.text.contains("partner"), "{}", export.text);
+    assert_eq!(export.exported, 8);
+}
+
+#[test]
+fn export_import_export_gives_the_same_bytes() {
+    let first = exported(&full_manifest()).text;
+    let yaml = import(&foreign(first.clone()), Some(Talker::Watch)).to_yaml();
+    let again = manifest(&yaml);
+    let second = exported(&again).text;
+    let differs = first.lines().zip(second.lines()).find(|(one, other)| one != other);
+    assert_eq!((differs, second.len()), (None, first.len()));
+    // And what MUD can say came through.
+    let texts: Vec<&str> = again.endpoints.iter().map(|one| one.text.as_str()).collect();
+    for text in [
+        "watch → api.nucleus-u8.example tcp/443,8000-8010,8883",
+        "watch → 203.0.113.0/24 tcp/2222, opened by the peer",
+        "watch → 2001:db8::/32 icmp",
+        "watch → class ntp-pool udp/123",
+    ] {
+        assert!(texts.contains(&text), "{text} in {texts:#?}");
+    }
+    assert!(
+        again
+            .endpoints
+            .iter()
+            .all(|one| one.transport != Transport::Udp || one.opened_by == OpenedBy::Product)
+    );
+}
