@@ -78,8 +78,9 @@ pub(crate) struct Datagram {
 }
 
 impl Datagram {
-    /// Adds a piece of `length` bytes on the wire; answers with a word where it spoils the datagram.
-    fn add(&mut self, fragment: &Fragment, body: &[u8], length: usize) -> Result<(), &'static str> {
+    /// Adds a piece; answers with a word where it spoils the datagram.
+    fn add(&mut self, fragment: &Fragment, body: &[u8]) -> Result<(), &'static str> {
+        let length = fragment.length;
         let (from, to) = (fragment.offset, fragment.offset + length);
         let end = self.pieces.last_key_value().map_or(0, |(offset, (_, length))| offset + length);
         let total = if fragment.last { Some(to) } else { self.total };
@@ -164,18 +165,11 @@ impl Fragments {
     }
 
     /// Adds a piece to its datagram.
-    pub(crate) fn add(
-        &mut self,
-        key: Key,
-        fragment: &Fragment,
-        body: &[u8],
-        length: usize,
-        budget: &mut Budget,
-    ) -> Added {
+    pub(crate) fn add(&mut self, key: Key, fragment: &Fragment, body: &[u8], budget: &mut Budget) -> Added {
         let Some(datagram) = self.open.get_mut(&key) else { return Added::Held };
         let mut added = Added::Held;
         if datagram.spoilt.is_none()
-            && let Err(word) = datagram.add(fragment, body, length)
+            && let Err(word) = datagram.add(fragment, body)
         {
             datagram.spoilt = Some(word);
             datagram.pieces = BTreeMap::new();

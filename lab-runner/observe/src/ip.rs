@@ -36,6 +36,8 @@ pub(crate) struct Fragment {
     pub(crate) offset: usize,
     /// Where its bytes begin, from the start of the frame.
     pub(crate) body_at: usize,
+    /// How many they are, as the header says; the frame may have fewer.
+    pub(crate) length: usize,
     /// What the datagram begins with: a transport, or with IPv6 further headers.
     pub(crate) next: u8,
 }
@@ -120,6 +122,7 @@ fn v4(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
         last: flags & 0x2000 == 0,
         offset: usize::from(flags & 0x1fff) * 8,
         body_at: at + header_len,
+        length: if total == 0 { end - at } else { total }.saturating_sub(header_len),
         next: header[9],
     });
     Some(Ip {
@@ -188,6 +191,7 @@ fn v6(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {
                         last: offset & 1 == 0,
                         offset: usize::from(offset & 0xfff8),
                         body_at: ip.offset + 8,
+                        length: (at + 40 + usize::from(be16(data, at + 4)?)).checked_sub(ip.offset + 8)?,
                         next: *data.get(ip.offset)?,
                     });
                 }

@@ -4,7 +4,7 @@
 mod packets;
 
 use lab_observe::{FlowRecord, NameKind, Observation, Options};
-use packets::{Wire, client_hello, dns_query};
+use packets::{Wire, client_hello, dns_answer, dns_query};
 use proptest::prelude::*;
 
 const PHONE: &str = "192.0.2.10:40000";
@@ -133,6 +133,18 @@ fn what_stays_incomplete_is_said_to_be_and_read_as_far_as_it_goes() {
     let seen = observe(&frames[1..]);
     assert_eq!((seen.flows[0].server.port(), seen.flows[0].unread), (0, true));
     assert_eq!(weird(&seen), [("fragment_orphaned", 1)]);
+}
+
+#[test]
+fn a_fragment_that_lost_its_end_is_read_as_far_as_it_goes() {
+    let mut wire = Wire::new();
+    wire.udp(RESOLVER, PHONE, &dns_answer(7, NAME, &[], "198.51.100.20"));
+    let mut frame = cut(&wire.frames[0], 1, &[0, 88]).remove(0);
+    frame.truncate(34 + 84);
+    let seen = observe(&[frame]);
+    let flow = &seen.flows[0];
+    assert_eq!((flow.app.as_str(), questions(flow), flow.unread), ("dns", vec![NAME], true));
+    assert_eq!(seen.summary.weird["fragment_incomplete"], 1);
 }
 
 #[test]

@@ -48,8 +48,7 @@ impl Observer {
             }
         };
         let body = data.get(fragment.body_at..).unwrap_or(&[]);
-        let length = ip.end.saturating_sub(fragment.body_at);
-        match self.fragments.add(key, fragment, body, length, &mut self.budget) {
+        match self.fragments.add(key, fragment, body, &mut self.budget) {
             Added::Whole => {
                 if let Some(datagram) = self.fragments.take(&key, &mut self.budget) {
                     self.deliver(&datagram, wire, Some(within));
