@@ -1,4 +1,4 @@
-//! DHCP (RFC 2131, RFC 2132): the host name that a client gives itself.
+//! DHCP (RFC 2131, RFC 2132): the host name that a client gives itself, bare or with its domain (RFC 4702).
 
 use super::Fields;
 use super::facts::Facts;
@@ -7,6 +7,9 @@ use crate::record::NameKind;
 
 const PORTS: [u16; 2] = [67, 68];
 const HOST_NAME: u8 = 12;
+const CLIENT_FQDN: u8 = 81;
+/// RFC 4702 §2.1: the name is written as in DNS, not as text.
+const FQDN_ENCODED: u8 = 4;
 
 /// Tells DHCP by its magic cookie.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
@@ -33,8 +36,19 @@ fn read(bytes: &[u8], facts: &mut Facts<'_, '_>) -> Option<()> {
             _ => {}
         }
         let Some(value) = fields.u8().and_then(|length| fields.take(usize::from(length))) else { break };
-        if option == HOST_NAME && op == 1 {
-            facts.name(NameKind::Dhcp, value);
+        // What a server writes there is its client's.
+        match (op, option, value) {
+            (1, HOST_NAME, name) => facts.name(NameKind::Dhcp, name.strip_suffix(&[0]).unwrap_or(name)),
+            // Flags and two results come first.
+            (1, CLIENT_FQDN, [flags, _, _, name @ ..]) if flags & FQDN_ENCODED == 0 => {
+                facts.name(NameKind::Dhcp, name);
+            }
+            (1, CLIENT_FQDN, [_, _, _, name @ ..]) => {
+                if let Some(name) = super::dns::plain_name(name) {
+                    facts.escaped(NameKind::Dhcp, name);
+                }
+            }
+            _ => {}
         }
     }
     Some(())

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::interface::{Datagram, Heard};
 use crate::escape;
+use crate::link::be16;
 use crate::record::NameKind;
 
 const NAMES_PORT: u16 = 137;
@@ -11,7 +12,7 @@ const DATAGRAMS_PORT: u16 = 138;
 /// Tells NetBIOS by its port and its spread-out names.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let bytes = datagram.bytes;
-    let name = if datagram.on(NAMES_PORT) && super::dns::message::looks_like(bytes) {
+    let name = if datagram.on(NAMES_PORT) && is_name_service(bytes) {
         // RFC 1002 §4.2: a DNS header, and the name that is asked for or given.
         bytes.get(12..).and_then(decoded)
     } else if datagram.on(DATAGRAMS_PORT) && matches!(bytes.first(), Some(0x10..=0x12)) {
@@ -24,6 +25,15 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
     facts.recognised("netbios");
     facts.escaped(NameKind::Netbios, name);
     Heard::Open
+}
+
+/// RFC 1002 §4.2.1.1: an operation that exists, and one name that it is about.
+fn is_name_service(bytes: &[u8]) -> bool {
+    let count = |at| be16(bytes, at).unwrap_or(u16::MAX);
+    let operation = bytes.get(2).map(|flags| flags >> 3 & 15);
+    matches!(operation, Some(0 | 5..=9 | 15))
+        && count(4) <= 1
+        && count(4) + count(6).min(2) + count(8).min(2) > 0
 }
 
 /// RFC 1001 §14.1: each byte of a name is spread over two letters.

@@ -4,8 +4,10 @@
 use super::facts::Facts;
 use super::interface::{Datagram, Heard, Listen, StreamProtocol};
 use super::{
-    amqp, dhcp, dns, dtls, ftp, http, imap, ldap, mqtt, mysql, netbios, ntp, peer_wire, pop3, postgres, quic,
-    rdp, redis, rtsp, smb, smtp, socks, ssdp, ssh, stun, telnet, tls, xmpp,
+    amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, ftp, http, imap, ipsec, l2tp, ldap, mgcp,
+    mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres, quic, radius, rdp, redis,
+    rtp, rtsp, sip, slp, smb, smtp, snmp, socks, ssdp, ssh, stun, syncthing, syslog, telnet, tftp, tls,
+    wireguard, xmpp,
 };
 
 /// Protocols of datagrams.
@@ -18,6 +20,24 @@ pub(crate) const DATAGRAMS: &[Listen] = &[
     quic::listen,
     dtls::listen,
     ssdp::listen,
+    dhcpv6::listen,
+    bittorrent::listen,
+    ipsec::listen,
+    sip::listen,
+    mgcp::listen,
+    snmp::listen,
+    tftp::listen,
+    dnscrypt::listen,
+    syncthing::listen,
+    openvpn::listen,
+    radius::listen,
+    slp::listen,
+    l2tp::listen,
+    nat_pmp::listen,
+    syslog::listen,
+    coap::listen,
+    rtp::listen,
+    wireguard::listen,
 ];
 
 /// Protocols of streams.
@@ -28,6 +48,8 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     http::PROTOCOL,
     http::H2,
     rtsp::PROTOCOL,
+    sip::OVER_TCP,
+    openvpn::OVER_TCP,
     ssh::PROTOCOL,
     mqtt::PROTOCOL,
     amqp::PROTOCOL,
@@ -37,6 +59,7 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     imap::PROTOCOL,
     pop3::PROTOCOL,
     ftp::PROTOCOL,
+    munin::PROTOCOL,
     xmpp::PROTOCOL,
     ldap::PROTOCOL,
     rdp::PROTOCOL,

@@ -25,6 +25,14 @@ type Reason = (NameKind, &'static str, Theirs, &'static str);
 /// Every entry was looked at, with a second dissector beside. One name a flow is all that the reference keeps.
 const REASONS: &[Reason] = &[
     (NameKind::DnsQuery, "*", Theirs::Among, "a client asks many questions on one flow"),
+    (NameKind::SipHost, "SIP", Theirs::None, "the host in a request's URI, which the reference doesn't tell"),
+    (
+        NameKind::Ssdp,
+        "SSDP",
+        Theirs::Other,
+        "a place on the link, where the reference has the group's address",
+    ),
+    (NameKind::Dhcp, "DHCPV6", Theirs::None, "the client's name, which the reference only reads in DHCP"),
     (NameKind::Ptr, "DNS", Theirs::Among, "the answer to a question about an address"),
     (NameKind::Srv, "DNS", Theirs::Among, "the host in the answer to a question about a service"),
     (NameKind::HttpHost, "*", Theirs::Among, "several requests on one connection"),

@@ -3,6 +3,7 @@
 
 mod conversation;
 mod devices;
+mod datagrams;
 mod dns;
 mod dtls;
 mod http;

@@ -144,6 +144,14 @@ impl Dialogue for Asked {
     }
 }
 
+/// A name as it stands in a message, alone and without pointers.
+pub(super) fn plain_name(bytes: &[u8]) -> Option<String> {
+    let mut name = String::new();
+    // Partial names (RFC 4704 §4.2) have no end.
+    name::read_name(&[bytes, &[0]].concat(), 0, &mut name)?;
+    Some(name)
+}
+
 /// Counts what is no DNS where DNS should be.
 fn malformed(facts: &mut Facts<'_, '_>) {
     facts.weird("dns_malformed");

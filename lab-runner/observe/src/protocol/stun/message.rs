@@ -9,7 +9,7 @@ use crate::protocol::facts::Facts;
 use crate::record::NameKind;
 
 pub(super) const HEADER: usize = 20;
-const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+pub(super) const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const COOKIE_PORT: u16 = 0x2112;
 /// Ports of STUN (RFC 8489 §18.6): a message without a cookie and attributes has too few fixed bits without one.
 const PORT: u16 = 3478;

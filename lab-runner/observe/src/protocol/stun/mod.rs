@@ -9,7 +9,7 @@ mod stream;
 
 use self::message::Message;
 pub(crate) use self::stream::OVER_TCP;
-use super::dtls::Handshake;
+use super::dtls::{Handshake, is_dtls};
 use super::facts::Facts;
 use super::interface::{Conversation, Datagram, Heard};
 
@@ -38,11 +38,9 @@ impl Conversation for Multiplexed {
                 };
                 message.tell(facts);
             }
-            Some(20..=63) if !self.sealed => {
-                if self.dtls.began() || super::dtls::is_dtls(datagram) {
-                    facts.becomes("dtls");
-                    self.sealed = self.dtls.take(datagram, facts);
-                }
+            Some(20..=63) if !self.sealed && (self.dtls.began() || is_dtls(datagram)) => {
+                facts.becomes("dtls");
+                self.sealed = self.dtls.take(datagram, facts);
             }
             _ => {}
         }

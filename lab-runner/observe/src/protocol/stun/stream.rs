@@ -1,7 +1,7 @@
 //! STUN over TCP: messages one behind the other (RFC 8489 §6.2.2) with TURN's channels between them (RFC 8656 §12.5), or
 //! each behind its length (RFC 4571, as ICE does it: RFC 6544 §3).
 
-use super::message::{HEADER, Message};
+use super::message::{COOKIE, HEADER, Message};
 use crate::link::be16;
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
@@ -17,8 +17,13 @@ fn probe(opening: &Opening<'_>) -> Probe {
     if is_message(bytes) || (is_framed(bytes) && is_message(&bytes[2..])) {
         return Probe::Yes;
     }
+    let has_cookie = |at: usize| {
+        let there = bytes.get(at..).unwrap_or(&[]);
+        COOKIE.starts_with(&there[..there.len().min(COOKIE.len())])
+    };
     // A message's first byte is its type's, or that of its length: below four in both.
-    if bytes.len() < HEADER + 2 && bytes.first().is_none_or(|first| *first < 4) { Probe::More } else { Probe::No }
+    let may_be = bytes.first().is_none_or(|first| *first < 4) && (has_cookie(4) || has_cookie(6));
+    if bytes.len() < HEADER + 2 && may_be { Probe::More } else { Probe::No }
 }
 
 fn open(opening: &Opening<'_>) -> Box<dyn Dialogue> {

@@ -1,0 +1,25 @@
+//! NAT-PMP (RFC 6886 §3) and PCP (RFC 6887 §7): a host asks its router to let others in.
+
+use super::facts::Facts;
+use super::interface::{Datagram, Heard};
+
+const PORTS: [u16; 2] = [5350, 5351];
+
+/// Tells NAT-PMP and PCP by their ports, versions and lengths.
+pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+    let length = datagram.bytes.len();
+    let fits = match datagram.bytes {
+        // The outer address, or a mapping; and the answers.
+        [0, 0, ..] => length == 2,
+        [0, 1 | 2, 0, 0, ..] => length == 12,
+        [0, 128, ..] => length == 12,
+        [0, 129 | 130, ..] => length == 16,
+        [2, kind, ..] => kind & 0x7f <= 3 && (24..=1100).contains(&length) && length.is_multiple_of(4),
+        _ => false,
+    };
+    if !PORTS.iter().any(|port| datagram.on(*port)) || !fits {
+        return Heard::No;
+    }
+    facts.recognised("nat-pmp");
+    Heard::Done
+}
