@@ -161,8 +161,10 @@ fn is_anothers_certificate(names: &[Name]) -> bool {
     let mut asked = names
         .iter()
         .filter(|name| matches!(name.kind, NameKind::Sni | NameKind::QuicSni | NameKind::StarttlsSni));
+    // An address is no name that a certificate of a public authority holds.
+    let is_host = |name: &Name| name.name.parse::<IpAddr>().is_err();
     certified().next().is_some()
-        && asked.any(|asked| !certified().any(|pattern| covers(pattern, &asked.name)))
+        && asked.any(|asked| is_host(asked) && !certified().any(|pattern| covers(pattern, &asked.name)))
 }
 
 /// RFC 9525 §6.3: a `*` stands for the first label, whole.

@@ -27,6 +27,7 @@ impl Facts<'_, '_> {
     pub(crate) fn becomes(&mut self, app: &'static str) {
         self.flow.app = app;
         self.flow.guessed = false;
+        self.flow.evidence().version = None;
     }
 
     /// One side's bytes alone suggest what is spoken.

@@ -40,12 +40,12 @@ impl Dialogue for Banners {
         }
         self.seen[side] = true;
         let line = bytes[..end.unwrap_or(0)].trim_ascii_end();
-        if let Some(says) = line.strip_prefix(START)
-            && side == SERVER
-        {
-            let version = says.split(|byte| *byte == b'-').next().unwrap_or(&[]);
-            facts.version(escape::text(version, 16));
-            facts.name(NameKind::Greeting, line);
+        if let Some(says) = line.strip_prefix(START) {
+            if side == SERVER {
+                let version = says.split(|byte| *byte == b'-').next().unwrap_or(&[]);
+                facts.version(escape::text(version, 16));
+            }
+            facts.name(if side == SERVER { NameKind::Greeting } else { NameKind::Helo }, line);
         }
         if self.seen == [true; 2] { Step::Done } else { Step::Took(bytes.len()) }
     }

@@ -110,7 +110,8 @@ pub struct FlowRecord {
     /// its header names another destination behind the server (source route): there may be more than the names tell.
     #[serde(default)]
     pub unread: bool,
-    /// The version of `app`: as the server chose it, or as the client offered it (`1.3`, `v1`, `draft-29`, `Q046`).
+    /// The version of `app`: as the server chose it, or as the client offered it (`1.3`, `v1`, `draft-29`, `Q046`); where
+    /// TLS begins inside of another protocol, TLS's (`tls1.3`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// The client's TLS fingerprint (JA4, FoxIO's technical description of 2023).
@@ -279,7 +280,7 @@ pub enum NameKind {
     Ptr,
     /// What a server says of itself in its greeting: its host's name (SMTP, FTP), or its program (SSH).
     Greeting,
-    /// The name that a client of SMTP gives itself.
+    /// What a client says of itself when it is greeted: its name (SMTP), or its program (SSH).
     Helo,
     /// The host that a SOCKS proxy is asked for.
     SocksHost,
@@ -291,6 +292,8 @@ pub enum NameKind {
     RtspHost,
     /// A host that SMB names: in a path that the client asks for, or as the server calls itself.
     SmbHost,
+    /// The gateway in a command of MGCP.
+    MgcpHost,
 }
 
 impl NameKind {
@@ -343,6 +346,7 @@ impl NameKind {
             Self::AmqpHost => "amqp_host",
             Self::RtspHost => "rtsp_host",
             Self::SmbHost => "smb_host",
+            Self::MgcpHost => "mgcp_host",
         }
     }
 }

@@ -70,7 +70,8 @@ const REASONS: &[Reason] = &[
         "the host that the proxy is asked for, which it doesn't read",
     ),
     (NameKind::Helo, "SMTP", Theirs::Among, "the client's own name, beside the server's"),
-    (NameKind::Greeting, "SSH", Theirs::Other, "the server's program, where it keeps the client's"),
+    (NameKind::Greeting, "SSH", Theirs::Among, "the server's program, where it keeps the client's"),
+    (NameKind::Helo, "SSH", Theirs::Among, "the client's program, where it keeps the server's"),
 ];
 
 /// What the reference has in the place of a name of this kind.

@@ -1,8 +1,9 @@
-//! An allocator that counts, for tests that state what may be allocated. One test at a time: the counts are the process's.
+//! An allocator that counts, for tests that state what may be allocated. One test at a time: bytes are the process's.
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[global_allocator]
@@ -10,15 +11,19 @@ static COUNTING: Counting = Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
-static CALLS: AtomicU64 = AtomicU64::new(0);
 static ALONE: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
 
 struct Counting;
 
 // SAFETY: everything is handed to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.fetch_add(1, Relaxed);
+        // A thread that ends allocates as well.
+        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
         let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
         PEAK.fetch_max(live, Relaxed);
         // SAFETY: the caller keeps the promises of `alloc`.
@@ -37,9 +42,9 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many allocations there were since the process began; a growth counts as one.
+/// How many allocations there were since this thread began; a growth counts as one.
 pub(crate) fn allocations() -> u64 {
-    CALLS.load(Relaxed)
+    CALLS.get()
 }
 
 /// Runs it, and says how many bytes were held at one time above what was held before.

@@ -3,6 +3,7 @@
 use lab_observe::NameKind;
 
 use crate::conversation::{C, S, conversation};
+use crate::packets::Wire;
 
 #[test]
 fn mqtt_tells_its_version_and_that_it_names_a_client_and_a_user_but_not_which() {
@@ -92,6 +93,23 @@ fn peers_terminals_and_stores_are_told_by_their_first_bytes() {
     assert_eq!(conversation(2323, &[(S, &[0xff, 0xfd, 1])]).app, "unknown");
     let flow = conversation(6379, &[(C, b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")]);
     assert_eq!((flow.app.as_str(), flow.carries), ("redis", vec!["credentials".to_owned()]));
+}
+
+#[test]
+fn nodes_and_gateways_that_are_managed_say_who_they_are() {
+    let flow = conversation(4949, &[(S, b"# munin node at shelf-3\n"), (C, b"list\n")]);
+    assert_eq!((flow.app.as_str(), flow.names_of(NameKind::Greeting).next()), ("munin", Some("shelf-3")));
+    let mut wire = Wire::new();
+    wire.udp(
+        "192.0.2.10:2427",
+        "198.51.100.9:2427",
+        b"RSIP 14 *@gw.phones.example MGCP 1.0\r\nRM: restart\r\n",
+    );
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(
+        (flow.app.as_str(), flow.names_of(NameKind::MgcpHost).next()),
+        ("mgcp", Some("gw.phones.example"))
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn then_tls(port: u16, parts: &[(bool, &[u8])]) -> FlowRecord {
     let flow = conversation(port, &all);
     assert_eq!(flow.names_of(NameKind::StarttlsSni).collect::<Vec<_>>(), ["inner.example"], "{}", flow.app);
     assert!(flow.weird.is_empty() && !flow.unread && flow.ja4.is_some(), "{}: {:?}", flow.app, flow.weird);
+    assert_eq!(flow.version.as_deref(), Some("tls1.3"));
     // Without what the server said, the client's bytes tell the same.
     let silent: Vec<_> = all.iter().filter(|(by_client, _)| *by_client == C).copied().collect();
     let alone = conversation(port, &silent);
@@ -112,4 +113,5 @@ fn ssh_is_told_by_either_side_and_says_the_server_s_program() {
         conversation(2222, &[(S, b"SSH-2.0-Open"), (S, b"SSH_9.2p1 Debian-2\r\n"), (C, b"SSH-2.0-x\r\n")]);
     assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("ssh", Some("2.0")));
     assert_eq!(flow.names_of(NameKind::Greeting).next(), Some("ssh-2.0-openssh_9.2p1\\x20debian-2"));
+    assert_eq!(flow.names_of(NameKind::Helo).next(), Some("ssh-2.0-x"));
 }

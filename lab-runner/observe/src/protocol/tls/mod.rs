@@ -62,9 +62,12 @@ impl Session {
 
     fn client(&mut self, bytes: &[u8], last: bool, facts: &mut Facts<'_, '_>) -> Step {
         match client_hello(bytes, last) {
-            Found::Hello(hello) => {
+            Found::Hello(mut hello) => {
                 // What came in clear before is the better word for a STARTTLS; its names tell of the TLS.
                 facts.recognised("tls");
+                if let Some(version) = hello.version.take() {
+                    self.tell_version(version, facts);
+                }
                 hello.tell(if self.late { NameKind::StarttlsSni } else { NameKind::Sni }, facts);
                 self.ends(CLIENT, bytes)
             }
@@ -103,7 +106,7 @@ impl Session {
             }
             (Flight::Read { version, certificate } | Flight::Cut { version, certificate, .. }, _) => {
                 if let Some(version) = version {
-                    facts.version(hello::version_word(version));
+                    self.tell_version(version, facts);
                 }
                 if let Some(certificate) = certificate {
                     tell_certificate(certificate, facts);
@@ -111,6 +114,12 @@ impl Session {
                 self.ends(side, bytes)
             }
         }
+    }
+
+    fn tell_version(&self, version: u16, facts: &mut Facts<'_, '_>) {
+        let word = hello::version_word(version);
+        // Of another protocol, "1.3" would be that one's version.
+        facts.version(if self.late { format!("tls{word}").into() } else { word });
     }
 
     /// Nothing more is needed of this side.
