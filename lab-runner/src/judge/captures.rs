@@ -23,17 +23,26 @@ const MOST_UPKEEP: u64 = 64;
 const MINUTE_NS: u64 = 60_000_000_000;
 
 /// Oddities of a capture that may hide what the product did or asked for.
-const HIDING: [&str; 9] = [
+const HIDING: [&str; 15] = [
+    "block_custom",
+    "block_unknown",
     "client_hello_cut",
     "dns_answer_from_client",
     "dns_cut",
     "dns_malformed",
+    "fragment_incomplete",
+    "fragment_malformed",
     "fragment_orphaned",
+    "fragments_overlap",
     "ip_malformed",
     "source_routed",
     "transport_malformed",
     "tunnel_too_deep",
+    "udp_trailing",
 ];
+/// Kinds of frames that carry no one's packets: what a host says to its Bluetooth controller, and what keeps a radio link
+/// going.
+const CARRIES_NONE: [&str; 3] = ["bluetooth_air", "bluetooth_hci", "wifi"];
 /// Those of them that may hide a look-up's answer.
 const HIDING_LOOK_UPS: [&str; 2] = ["dns_cut", "dns_malformed"];
 
@@ -176,6 +185,15 @@ fn link_frames(summary: &Summary, at: &str, gaps: &mut Gaps<'_, '_>) {
         let kinds = printable(&kinds.join(", "));
         let title = format!("the capture at {at} holds frames that could not be read (EtherType {kinds})");
         gaps.doubt("frames-unreadable", title);
+    }
+    let aside: Vec<&str> =
+        summary.aside.keys().map(String::as_str).filter(|kind| !CARRIES_NONE.contains(kind)).collect();
+    if !aside.is_empty() {
+        let kinds = printable(&aside.join(", "));
+        gaps.doubt(
+            "frames-unreadable",
+            format!("the capture at {at} holds frames that are not read ({kinds})"),
+        );
     }
     let minutes = gaps.observed.timeline.duration().div_ceil(MINUTE_NS).max(1);
     for (kind, count) in of_kinds(&upkeep) {

@@ -169,7 +169,12 @@ fn what_could_not_be_parsed_leaves_doubt() {
     let verdict = judged(&[odd]);
     assert_eq!(rules(&verdict), (Outcome::Inconclusive, vec!["observation-incomplete"]));
     assert!(verdict.findings[0].title.contains("ip_malformed (2)"), "{}", verdict.findings[0].title);
+    let mut aside = whole(meant());
+    let one = lab_observe::record::Aside { frames: 1, first_ns: 0, last_ns: 0 };
+    aside.captures[0].observation.summary.aside.insert("wifi_protected".into(), one);
+    assert_eq!(rules(&judged(&[aside])), (Outcome::Inconclusive, vec!["frames-unreadable"]));
     let mut harmless = whole(meant());
+    harmless.captures[0].observation.summary.aside.insert("bluetooth_hci".into(), one);
     harmless.captures[0].observation.summary.weird.insert("dns_answer_unasked".into(), 1);
     assert_eq!(judged(&[harmless]).outcome, Outcome::Pass);
 }
