@@ -92,9 +92,10 @@ impl Message {
     /// Takes a fragment; another message begins anew.
     fn take(&mut self, fragment: &Fragment<'_>, facts: &mut Facts<'_, '_>) {
         if self.number != fragment.number || self.length != fragment.length {
-            *self = Self { number: fragment.number, length: fragment.length, pieces: Pieces::default() };
+            self.pieces.clear(facts.context.budget);
+            (self.number, self.length) = (fragment.number, fragment.length);
         }
-        match self.pieces.add(fragment.offset, fragment.body) {
+        match self.pieces.add(fragment.offset, fragment.body, facts.context.budget) {
             Taken::Fine => {}
             Taken::Conflict => {
                 facts.weird("dtls_fragment_conflict");
@@ -203,11 +204,12 @@ impl Handshake {
 
     /// What there is of a hello that never became whole.
     pub(super) fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        if std::mem::replace(&mut self.told, true) || self.hello.length == 0 {
-            return;
+        if !std::mem::replace(&mut self.told, true) && self.hello.length > 0 {
+            facts.lossy();
+            hello::parse_as(Carrier::Dtls, self.hello.pieces.so_far(), false).tell(NameKind::Sni, facts);
         }
-        facts.lossy();
-        hello::parse_as(Carrier::Dtls, self.hello.pieces.so_far(), false).tell(NameKind::Sni, facts);
+        self.hello.pieces.clear(facts.context.budget);
+        self.certificate.pieces.clear(facts.context.budget);
     }
 }
 

@@ -1,4 +1,8 @@
 //! A message that comes in pieces, in any order and perhaps twice: the CRYPTO frames of QUIC, the fragments of DTLS.
+//!
+//! Memory comes out of the pool that all flows share, and must be given back.
+
+use crate::stream::Budget;
 
 /// Longer handshake messages are no hello: real ones are below 4 KiB, even with post-quantum key shares.
 pub(crate) const MAX_BYTES: usize = 16 << 10;
@@ -25,20 +29,34 @@ pub(crate) struct Pieces {
 
 impl Pieces {
     /// Takes a piece that stands `offset` bytes from the start.
-    pub(crate) fn add(&mut self, offset: u64, data: &[u8]) -> Taken {
-        match usize::try_from(offset) {
-            Ok(offset) if offset < MAX_BYTES => self.put(offset, &data[..data.len().min(MAX_BYTES - offset)]),
-            _ => Taken::TooMuch,
+    pub(crate) fn add(&mut self, offset: u64, data: &[u8], budget: &mut Budget) -> Taken {
+        let Some(offset) = usize::try_from(offset).ok().filter(|offset| *offset < MAX_BYTES) else {
+            return Taken::TooMuch;
+        };
+        let data = &data[..data.len().min(MAX_BYTES - offset)];
+        let growth = (offset + data.len()).saturating_sub(self.bytes.len());
+        if growth > budget.left {
+            budget.evicted += 1;
+            return Taken::TooMuch;
         }
+        budget.left -= growth;
+        self.put(offset, data)
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self, budget: &mut Budget) {
+        budget.left += self.bytes.len();
+        *self = Self::default();
     }
 
     fn put(&mut self, offset: usize, data: &[u8]) -> Taken {
         let end = offset + data.len();
+        if self.bytes.len() < end {
+            self.bytes.reserve_exact(end - self.bytes.len());
+            self.bytes.resize(end, 0);
+        }
         if data.is_empty() {
             return Taken::Fine;
-        }
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
         }
         // What came first stays.
         let mut result = Taken::Fine;
@@ -80,13 +98,17 @@ impl Pieces {
 mod tests {
     use super::*;
 
+    fn budget() -> Budget {
+        Budget { left: 1 << 20, evicted: 0 }
+    }
+
     #[test]
     fn pieces_in_any_order_and_overlapping_make_the_whole() {
         let text: Vec<u8> = (0..40).collect();
-        let mut pieces = Pieces::default();
+        let (mut pieces, mut budget) = (Pieces::default(), budget());
         for (from, to) in [(30, 40), (5, 12), (8, 20), (0, 3), (18, 31), (2, 6)] {
             assert_ne!(pieces.so_far(), text);
-            assert_eq!(pieces.add(from as u64, &text[from..to]), Taken::Fine);
+            assert_eq!(pieces.add(from as u64, &text[from..to], &mut budget), Taken::Fine);
         }
         assert_eq!(pieces.there, [(0, 40)]);
         assert_eq!(pieces.so_far(), text);
@@ -94,18 +116,23 @@ mod tests {
 
     #[test]
     fn what_was_sent_twice_and_differs_is_told_and_the_first_stays() {
-        let mut pieces = Pieces::default();
-        assert_eq!(pieces.add(0, b"abcd"), Taken::Fine);
-        assert_eq!(pieces.add(2, b"cX"), Taken::Conflict);
+        let (mut pieces, mut budget) = (Pieces::default(), budget());
+        assert_eq!(pieces.add(0, b"abcd", &mut budget), Taken::Fine);
+        assert_eq!(pieces.add(2, b"cX", &mut budget), Taken::Conflict);
         assert_eq!(pieces.so_far(), b"abcd");
     }
 
     #[test]
     fn memory_stays_bounded_whatever_offsets_say() {
-        let mut pieces = Pieces::default();
-        assert_eq!(pieces.add(u64::MAX, b"x"), Taken::TooMuch);
-        let taken: Vec<_> = (0..200).map(|piece| pieces.add(piece * 2, b"x")).collect();
+        let (mut pieces, mut budget) = (Pieces::default(), budget());
+        assert_eq!(pieces.add(u64::MAX, b"x", &mut budget), Taken::TooMuch);
+        let taken: Vec<_> = (0..200).map(|piece| pieces.add(piece * 2, b"x", &mut budget)).collect();
         assert!(taken.contains(&Taken::TooMuch));
         assert!(pieces.there.len() <= MAX_PIECES && pieces.bytes.len() <= MAX_BYTES);
+        assert_eq!(budget.left + pieces.bytes.len(), 1 << 20);
+        pieces.clear(&mut budget);
+        assert_eq!(budget.left, 1 << 20);
+        budget.left = 9;
+        assert_eq!((pieces.add(9, b"x", &mut budget), budget.evicted), (Taken::TooMuch, 1));
     }
 }

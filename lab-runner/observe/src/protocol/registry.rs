@@ -82,8 +82,10 @@ pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> O
 /// Lets the protocols behind the first say what a datagram is, where DNS should be and is not.
 pub(crate) fn name_only(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
     for listen in &DATAGRAMS[1..] {
-        if !matches!(listen(datagram, facts), Heard::No) {
-            return;
+        match listen(datagram, facts) {
+            Heard::No => {}
+            Heard::With(mut conversation) => return conversation.finish(facts),
+            Heard::Done | Heard::Open => return,
         }
     }
 }

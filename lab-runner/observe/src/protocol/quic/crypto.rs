@@ -3,9 +3,10 @@
 use super::header::varint;
 use crate::protocol::Fields;
 use crate::protocol::pieces::{Pieces, Taken};
+use crate::stream::Budget;
 
 /// Takes the CRYPTO frames of a packet's payload; stops at a frame that no client sends in an Initial.
-pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces) -> Taken {
+pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces, budget: &mut Budget) -> Taken {
     let mut fields = Fields(frames);
     let mut result = Taken::Fine;
     while let Some(kind) = fields.u8() {
@@ -13,8 +14,8 @@ pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces) -> Taken {
             // PADDING and PING.
             0 | 1 => Some(Taken::Fine),
             2 | 3 => skip_ack(&mut fields, kind == 3).map(|()| Taken::Fine),
-            6 => crypto(&mut fields, into),
-            8 if google => crypto(&mut fields, into),
+            6 => crypto(&mut fields, into, budget),
+            8 if google => crypto(&mut fields, into, budget),
             _ => None,
         };
         match read {
@@ -27,11 +28,11 @@ pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces) -> Taken {
 }
 
 /// RFC 9000 §19.6.
-fn crypto(fields: &mut Fields<'_>, into: &mut Pieces) -> Option<Taken> {
+fn crypto(fields: &mut Fields<'_>, into: &mut Pieces, budget: &mut Budget) -> Option<Taken> {
     let offset = varint(fields)?;
     let length = varint(fields)?;
     let data = fields.take(usize::try_from(length).ok()?)?;
-    Some(into.add(offset, data))
+    Some(into.add(offset, data, budget))
 }
 
 /// The body of the ClientHello, once it is whole; `Err` where these are no ClientHello.

@@ -91,14 +91,15 @@ impl Conversation for Connection {
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        if std::mem::replace(&mut self.told, true) || (self.crypto.is_empty() && !self.sealed) {
-            return;
+        if !self.told && (self.sealed || !self.crypto.is_empty()) {
+            facts.lossy();
+            if let Some((number, _)) = self.keys
+                && let Some(body) = self.crypto.so_far().get(4..)
+            {
+                tell(hello::parse_as(Carrier::Quic, body, false), number, facts);
+            }
         }
-        facts.lossy();
-        if let Some(body) = self.crypto.so_far().get(4..) {
-            let number = self.keys.as_ref().map_or(0, |(number, _)| *number);
-            tell(hello::parse_as(Carrier::Quic, body, false), number, facts);
-        }
+        self.ends(facts);
     }
 }
 
@@ -135,19 +136,30 @@ impl Connection {
             None if !hello.whole => facts.lossy(),
             None => {}
         }
-        self.told = true;
+        self.ends(facts);
         true
+    }
+
+    /// All that the client says is told: what was kept for that goes.
+    fn ends(&mut self, facts: &mut Facts<'_, '_>) {
+        self.told = true;
+        self.keys = None;
+        self.crypto.clear(facts.context.budget);
     }
 
     fn initial(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
         let number = packet.header.number;
-        let Some(frames) = self.open(packet) else {
+        let Some(frames) = self.open(packet, facts) else {
             self.sealed = true;
+            if self.client.is_none() {
+                facts.version(version::word(number));
+            }
             return;
         };
         self.client = Some(datagram.side);
         facts.version(version::word(number));
-        match crypto::take(&frames, Version::has_google_frames(number), &mut self.crypto) {
+        let google = Version::has_google_frames(number);
+        match crypto::take(&frames, google, &mut self.crypto, facts.context.budget) {
             Taken::Fine => {}
             Taken::Conflict => {
                 facts.weird("quic_crypto_conflict");
@@ -161,7 +173,7 @@ impl Connection {
         match crypto::hello(self.crypto.so_far()) {
             Ok(Some(body)) => {
                 tell(hello::parse_as(Carrier::Quic, body, true), number, facts);
-                self.told = true;
+                self.ends(facts);
             }
             Ok(None) => {}
             Err(()) if self.crypto.so_far().starts_with(b"CHLO") => {
@@ -170,13 +182,13 @@ impl Connection {
             Err(()) => {
                 facts.weird("quic_without_hello");
                 facts.unread();
-                self.told = true;
+                self.ends(facts);
             }
         }
     }
 
     /// The frames of a packet, with the keys that opened the one before or those that its own connection id gives.
-    fn open(&mut self, packet: &Packet<'_>) -> Option<Vec<u8>> {
+    fn open(&mut self, packet: &Packet<'_>, facts: &mut Facts<'_, '_>) -> Option<Vec<u8>> {
         let header = &packet.header;
         if let Some((number, keys)) = &mut self.keys
             && *number == header.number
@@ -193,7 +205,7 @@ impl Connection {
         let frames = keys.open(packet.bytes, packet.number_at)?;
         self.keys = Some((header.number, keys));
         // It begins again.
-        self.crypto = Pieces::default();
+        self.crypto.clear(facts.context.budget);
         Some(frames)
     }
 }
