@@ -18,7 +18,7 @@ pub struct Difference {
     pub source_at: Option<Position>,
     /// Where the manifest says otherwise; `None` where it says nothing.
     pub manifest_at: Option<Position>,
-    /// What differs.
+    /// What differs; it may quote the source, and nothing in it has to be escaped any more.
     pub message: String,
     /// A declaration to paste into the manifest, where that would settle it.
     pub paste: Option<String>,
@@ -26,6 +26,14 @@ pub struct Difference {
 
 /// All differences: endpoints in the order of the source, then its statements.
 pub fn differences(seed: &Seed, manifest: &Manifest) -> Vec<Difference> {
+    let mut differences = all(seed, manifest);
+    for one in &mut differences {
+        one.message = seed_yaml::harmless(&one.message);
+    }
+    differences
+}
+
+fn all(seed: &Seed, manifest: &Manifest) -> Vec<Difference> {
     let mut differences: Vec<Difference> =
         seed.endpoints.iter().filter_map(|endpoint| undeclared(endpoint, manifest)).collect();
     let talked: Vec<&Declaration> =
@@ -128,7 +136,7 @@ fn undeclared(endpoint: &SeedEndpoint, manifest: &Manifest) -> Option<Difference
     };
     Some(Difference {
         word: "undeclared-endpoint",
-        source_at: None,
+        source_at: endpoint.at,
         manifest_at: same_peer.first().map(|one| one.at),
         message,
         paste: Some(paste),

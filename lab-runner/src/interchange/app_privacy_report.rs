@@ -3,6 +3,8 @@
 //! The format is lines of JSON (Apple, "Inspecting app activity data", developer.apple.com/documentation/network). It
 //! says nothing of addresses, ports, bytes, or of the system's own traffic.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -40,6 +42,13 @@ pub struct Contact {
     pub by_app: bool,
     /// Where the report says so.
     pub at: Position,
+}
+
+impl Contact {
+    /// The address that the app contacted without a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.domain.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    }
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::manifest::{Budget, Declaration, Evidence, Necessity, OpenedBy, size_text};
+use crate::manifest::{Budget, Declaration, Evidence, Necessity, OpenedBy, Peer, size_text};
 
 /// The keys that hold something else than one text; in properties of other formats they are written as JSON.
 const STRUCTURED: [&str; 6] = ["phases", "required", "budget", "data", "necessity", "ports"];
@@ -18,8 +18,13 @@ pub(super) fn keys(declaration: &Declaration) -> Vec<(&'static str, Value)> {
     set("sdk", text(&declaration.sdk));
     set("protocol", text(&declaration.protocol));
     set("phases", declaration.phases.as_ref().map(|phases| json!(phases)));
-    set("required", declaration.required.then(|| json!(true)));
-    let weaker = declaration.peer.is_named() && declaration.evidence != Evidence::Corroborated;
+    set("required", declaration.required.then_some(Value::Bool(true)));
+    let usual = match declaration.peer {
+        Peer::Class(class) if class.is_named() => Evidence::Dns,
+        _ if declaration.peer.is_named() => Evidence::Corroborated,
+        _ => Evidence::Ip,
+    };
+    let weaker = declaration.evidence != usual;
     set("evidence", weaker.then(|| json!(declaration.evidence.word())));
     set("encryption", declaration.encryption.map(|encryption| json!(encryption.word())));
     set("tls", declaration.tls.map(|tls| json!(tls.word())));

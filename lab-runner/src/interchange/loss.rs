@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::seed_yaml::harmless;
 use crate::manifest::Declaration;
 use crate::yaml::Position;
 
@@ -36,6 +37,6 @@ impl fmt::Display for Loss {
         if !self.id.is_empty() {
             write!(f, "`{}`: ", self.id)?;
         }
-        f.write_str(&self.what)
+        f.write_str(&harmless(&self.what))
     }
 }

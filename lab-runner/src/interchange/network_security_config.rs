@@ -101,6 +101,8 @@ pub fn read(foreign: &Foreign) -> Result<NetworkSecurityConfig, Diagnostic> {
             .error_at(foreign.bytes.len(), format!("the file ends inside <{unclosed}>"))
             .help(help));
     }
+    // A nested configuration ends before the one around it; its place is after.
+    parse.config.domains.sort_by_key(|one| one.at);
     Ok(parse.config)
 }
 
@@ -292,6 +294,7 @@ impl NetworkSecurityConfig {
             endpoints.push(SeedEndpoint {
                 id: ids.take(&domain.name),
                 origin: format!("<domain> in line {}", config.at.line),
+                at: Some(config.at),
                 talker: Talker::App,
                 talker_mark: None,
                 peer,

@@ -4,6 +4,7 @@
 //! about the product, and it is told with what each of them has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use lab_observe::{FlowRecord, NameKind, Observation};
 
@@ -75,6 +76,9 @@ pub fn compare(
     // Contacted: the flow's own name. Mentioned: a look-up as well, which shows that the name was asked for.
     let mut contacted: BTreeMap<&str, Captured> = BTreeMap::new();
     let mut mentioned: BTreeMap<&str, Captured> = BTreeMap::new();
+    // A report has the address where an app used no name.
+    let mut addresses: BTreeMap<IpAddr, Captured> = BTreeMap::new();
+    let reported_addresses: BTreeSet<IpAddr> = report.contacts.iter().filter_map(Contact::address).collect();
     let mut window: Option<(u64, u64)> = None;
     for (file, observation) in captures {
         for flow in &observation.flows {
@@ -82,14 +86,16 @@ pub fn compare(
             window = Some((first.min(flow.first_ns), last.max(flow.last_ns)));
             let named = contacts(flow);
             let is_lookup = flow.names_of(NameKind::DnsQuery).next().is_some();
-            if named.is_empty() && !is_lookup && !flow.link_control {
+            let server = flow.server.ip().to_canonical();
+            note(&mut addresses, server, &server.to_string(), file, flow.frames[0]);
+            if named.is_empty() && !is_lookup && !flow.link_control && !reported_addresses.contains(&server) {
                 comparison.nameless_flows += 1;
             }
             for (name, frame) in &named {
-                note(&mut contacted, name, file, *frame);
+                note(&mut contacted, *name, name, file, *frame);
             }
             for name in &flow.names {
-                note(&mut mentioned, &name.name, file, name.frame);
+                note(&mut mentioned, name.name.as_str(), &name.name, file, name.frame);
             }
         }
     }
@@ -108,12 +114,13 @@ pub fn compare(
             outside: 0,
             undeclared: Vec::new(),
         });
-        match mentioned.get(contact.domain.as_str()) {
+        let by_address = contact.address().and_then(|address| addresses.get(&address));
+        match mentioned.get(contact.domain.as_str()).or(by_address) {
             Some(captured) => app.both.push(captured.clone()),
             None if within(contact) => app.only_reported.push(contact.clone()),
             None => app.outside += 1,
         }
-        if manifest.is_some_and(|manifest| !declares(manifest, &contact.domain)) {
+        if manifest.is_some_and(|manifest| !declares(manifest, contact)) {
             app.undeclared.push(contact.clone());
         }
     }
@@ -139,14 +146,9 @@ fn contacts(flow: &FlowRecord) -> Vec<(&str, u64)> {
     names
 }
 
-fn note<'a>(seen: &mut BTreeMap<&'a str, Captured>, name: &'a str, file: &str, frame: u64) {
-    let captured = seen.entry(name).or_insert_with(|| Captured {
-        name: name.to_owned(),
-        file: file.to_owned(),
-        frame,
-        flows: 0,
-    });
-    captured.flows += 1;
+fn note<K: Ord>(seen: &mut BTreeMap<K, Captured>, key: K, name: &str, file: &str, frame: u64) {
+    let new = || Captured { name: name.to_owned(), file: file.to_owned(), frame, flows: 0 };
+    seen.entry(key).or_insert_with(new).flows += 1;
 }
 
 /// The app's contacts without repeats: a report may have a domain once for each context.
@@ -161,11 +163,9 @@ fn once_each(mut app: AppView) -> AppView {
 }
 
 /// Whether a declaration for the app names the domain.
-fn declares(manifest: &Manifest, domain: &str) -> bool {
-    let names = |one: &&crate::manifest::Declaration| {
-        one.talker == Talker::App
-            && (one.peer.covers_name(domain)
-                || domain.parse().is_ok_and(|address| one.peer.covers_address(address)))
-    };
-    manifest.endpoints.iter().any(|one| names(&one))
+fn declares(manifest: &Manifest, contact: &Contact) -> bool {
+    manifest.endpoints.iter().filter(|one| one.talker == Talker::App).any(|one| match contact.address() {
+        Some(address) => one.peer.covers_address(address),
+        None => one.peer.covers_name(&contact.domain),
+    })
 }

@@ -82,6 +82,8 @@ pub struct SeedEndpoint {
     pub id: String,
     /// What in the source it comes from.
     pub origin: String,
+    /// Where it stands there, where that is known.
+    pub at: Option<Position>,
     /// Who talks.
     pub talker: Talker,
     /// Why the talker is known, where the source doesn't say it.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::seed::{Said, Seed, SeedEndpoint, Statement, peer_yaml};
+use super::seed::{Said, Seed, SeedEndpoint, Statement, peer_yaml, short};
 use crate::manifest::Transport;
 
 /// The most characters of one remark.
@@ -178,19 +178,20 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// Text that may stand in a comment: one line, nothing that doesn't print.
+/// Text that may stand in a comment: one line, nothing that doesn't print, its beginning alone where it is long.
 pub(super) fn shown(text: &str) -> String {
+    harmless(&short(text, LONGEST_REMARK))
+}
+
+/// The whole text in one line, nothing in it that doesn't print.
+pub(super) fn harmless(text: &str) -> String {
     let mut out = String::new();
-    let mut chars = text.chars();
-    for c in chars.by_ref().take(LONGEST_REMARK) {
+    for c in text.chars() {
         match c {
-            ' '..='~' => out.push(c),
+            ' '..='~' | '→' => out.push(c),
             c if c.is_alphanumeric() => out.push(c),
             c => out.extend(c.escape_unicode()),
         }
-    }
-    if chars.next().is_some() {
-        out.push_str("...");
     }
     out
 }

@@ -321,9 +321,10 @@ impl PrivacyInfo {
     /// to whom it goes.
     pub fn seed(&self, told: &Told) -> Seed {
         let mut ids = Ids::default();
-        let endpoint = |(name, _): &(String, Position)| SeedEndpoint {
+        let endpoint = |(name, at): &(String, Position)| SeedEndpoint {
             id: ids.take(name),
             origin: "NSPrivacyTrackingDomains".into(),
+            at: Some(*at),
             talker: Talker::App,
             talker_mark: None,
             peer: Peer::Host(name.clone()),

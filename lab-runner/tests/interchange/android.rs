@@ -12,18 +12,17 @@ fn file() -> Foreign {
 fn clear_text_and_pins_are_read_by_domain_and_debug_overrides_are_not() {
     let config = network_security_config::read(&file()).unwrap();
     assert_eq!(config.base.map(|(permitted, at)| (permitted, at.line)), Some((false, 3)));
-    let mut domains: Vec<(String, Option<bool>, usize, u32)> = config
+    let domains: Vec<(String, Option<bool>, usize, u32)> = config
         .domains
         .iter()
         .map(|one| (one.domain.to_string(), one.clear_text, one.pins, one.at.line))
         .collect();
-    domains.sort();
     assert_eq!(
         domains,
         [
-            ("api.nucleus-u8.example".into(), None, 2, 13),
             ("legacy.nucleus-u8.example and everything under it".into(), Some(true), 0, 7),
             ("secure.legacy.nucleus-u8.example".into(), Some(false), 0, 9),
+            ("api.nucleus-u8.example".into(), None, 2, 13),
         ]
     );
     assert_eq!(config.notes.all().count(), 0, "the user's certificates are trusted in debug builds alone");

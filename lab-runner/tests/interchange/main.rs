@@ -1,7 +1,10 @@
 //! The other formats: what is read from them, what is written in them, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "every unwrap here is an assertion")]
+
 mod android;
 mod apple;
+mod command;
 mod cyclonedx;
 mod hostile;
 mod mud;

@@ -2,6 +2,8 @@ use lab_runner::interchange::foreign::Foreign;
 use lab_runner::interchange::mud::export::{About, Export, export};
 use lab_runner::manifest::{Manifest, OpenedBy, Talker, Transport};
 
+use proptest::prelude::*;
+
 use super::{data, foreign, full_manifest, import, json, manifest, valid};
 
 fn exported(manifest: &Manifest) -> Export {
@@ -72,6 +74,14 @@ fn peers_that_only_the_network_knows_are_not_made_up() {
         assert_eq!(texts.first().map(String::as_str), declared, "{yaml}");
         assert_eq!(declared.is_none(), yaml.contains("the network knows who that is"), "{yaml}");
     }
+}
+
+#[test]
+fn a_name_that_opens_towards_the_device_is_not_imported_as_something_else() {
+    let text = json("rfc8520-lightbulb.json").to_string().replace("\"from-device\"", "\"to-device\"");
+    let yaml = import(&foreign(text), Some(Talker::Watch)).to_yaml();
+    assert!(manifest(&yaml).endpoints.is_empty());
+    assert!(yaml.contains("# ?   ace `cl0-frdev` of `mud-76100-v6fr`: test.example.com opens"), "{yaml}");
 }
 
 #[test]
@@ -159,4 +169,52 @@ fn export_import_export_gives_the_same_bytes() {
             .iter()
             .all(|one| one.transport != Transport::Udp || one.opened_by == OpenedBy::Product)
     );
+}
+
+/// One declaration in one line, and whether MUD can say it.
+fn declaration() -> impl Strategy<Value = String> {
+    let peer = prop_oneof![
+        "[a-c]\\.u8\\.example".prop_map(|name| format!("host: {name}")),
+        (0..3_u8).prop_map(|net| format!("cidr: 203.0.{net}.0/24")),
+        (0..3_u8).prop_map(|net| format!("cidr: 2001:db8:{net}::/48")),
+        prop_oneof![Just("lan"), Just("dns-resolver"), Just("ntp-pool")]
+            .prop_map(|class| format!("class: {class}")),
+        "[a-c]\\.u8\\.example".prop_map(|name| format!("suffix: {name}")),
+    ];
+    let range =
+        (1..40_000_u16, 0..30_000_u16).prop_map(|(first, more)| format!("\"{first}-{}\"", first + more));
+    let ports = prop_oneof![
+        Just("1-65535".to_owned()),
+        prop::collection::vec(range, 1..4).prop_map(|all| format!("[{}]", all.join(", ")))
+    ];
+    let l4 = prop_oneof![
+        Just("transport: icmp".to_owned()),
+        (prop_oneof![Just("tcp"), Just("udp")], ports)
+            .prop_map(|(l4, ports)| format!("transport: {l4}, ports: {ports}")),
+    ];
+    let opener = prop_oneof![Just(""), Just(", opened-by: peer")];
+    (peer, l4, opener).prop_map(|(peer, l4, opener)| {
+        // Whoever opens shows no name.
+        let named = ["host:", "suffix:", "class: ntp-pool"].iter().any(|named| peer.starts_with(named));
+        format!("talker: watch, {peer}, {l4}{}", if named { "" } else { opener })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_exported_is_what_the_modules_allow_and_comes_back_the_same(
+        declarations in prop::collection::vec(declaration(), 1..12)
+    ) {
+        let mut text = "format: 1\nproduct: {vendor: N, model: U8}\nendpoints:\n".to_owned();
+        for (index, one) in declarations.iter().enumerate() {
+            text.push_str(&format!("  - {{id: e{index}, {one}}}\n"));
+        }
+        let first = exported(&manifest(&text)).text;
+        let file = serde_json::from_str(&first).unwrap();
+        prop_assert_eq!(valid(&json("mud.schema.json"), &file), Vec::<String>::new());
+        let again = manifest(&import(&foreign(first.clone()), Some(Talker::Watch)).to_yaml());
+        prop_assert_eq!(exported(&again).text, first);
+    }
 }

@@ -113,19 +113,18 @@ fn write(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     for Captured { name, file, frame, flows } in &comparison.only_captured {
-        writeln!(out, "  only captured   {name}  {flows} flows, frame {frame} of {file}")?;
+        let flows = if *flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
+        writeln!(out, "  only captured   {name}  {flows}, frame {frame} of {file}")?;
     }
-    if comparison.nameless_flows > 0 {
-        writeln!(
-            out,
-            "{} flows without a name: a report of domains says nothing of them",
-            comparison.nameless_flows
-        )?;
+    match comparison.nameless_flows {
+        0 => {}
+        1 => writeln!(out, "1 flow without a name: a report of domains says nothing of it")?,
+        count => writeln!(out, "{count} flows without a name: a report of domains says nothing of them")?,
     }
     Ok(())
 }
 
 fn reported(contact: &Contact) -> String {
     let who = if contact.by_app { "by the app" } else { "by the person" };
-    format!("{}  {} times, {who}, line {} of the report", contact.domain, contact.hits, contact.at.line)
+    format!("{}  {} times {who}, line {} of the report", contact.domain, contact.hits, contact.at.line)
 }

@@ -1,7 +1,7 @@
 //! `lab manifest export FORMAT MANIFEST`: a manifest in another format, and what that format can't say.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
@@ -52,6 +52,14 @@ pub enum ExportFormat {
     },
 }
 
+impl ExportFormat {
+    fn manifest(&self) -> &Path {
+        match self {
+            ExportFormat::Mud { manifest, .. } | ExportFormat::Cyclonedx { manifest } => manifest,
+        }
+    }
+}
+
 /// What `export` answers with when something can't be read.
 const INVALID: u8 = 2;
 
@@ -62,7 +70,12 @@ pub fn run(args: &ExportArgs) -> u8 {
         Ok((text, losses)) => {
             // Nobody is left to tell when stderr is closed.
             for loss in &losses {
-                let _ = writeln!(err, "lost: {loss}");
+                let _ = writeln!(
+                    err,
+                    "lost: {}{}{loss}",
+                    args.format.manifest().display(),
+                    if loss.at.is_some() { ":" } else { ": " }
+                );
             }
             match io::stdout().lock().write_all(text.as_bytes()) {
                 Ok(()) => 0,

@@ -17,6 +17,14 @@ pub fn export(manifest: &Manifest) -> (String, Vec<Loss>) {
     if !builds.firmware.is_empty() || !builds.app.is_empty() {
         losses.push(Loss::of_all("the builds that the manifest applies to"));
     }
+    if !manifest.domains.is_empty() || manifest.controllers.iter().any(|one| !one.domains.is_empty()) {
+        losses.push(Loss::of_all("the domains of the vendor and of the controllers"));
+    }
+    let named =
+        |id: &str| manifest.endpoints.iter().any(|one| one.statement.recipient.as_deref() == Some(id));
+    for controller in manifest.controllers.iter().filter(|one| !named(&one.id)) {
+        losses.push(Loss::of_all(format!("the controller `{}`, who gets nothing", controller.id)));
+    }
     if manifest.policy != Default::default() {
         losses.push(Loss::of_all("the policy"));
     }

@@ -125,6 +125,7 @@ impl Import<'_> {
         let base = SeedEndpoint {
             id: String::new(),
             origin: format!("service `{}`", service.name),
+            at: None,
             talker,
             talker_mark,
             peer: Peer::Host(String::new()),

@@ -74,22 +74,38 @@ pub fn export(manifest: &Manifest, about: &About<'_>) -> Export {
             opened_by: declaration.opened_by,
             ports: merged(declaration.ports.clone()),
         };
-        match rules.iter_mut().find(|known| known.same_peer(&rule)) {
-            Some(known) => {
-                known.ports.extend(rule.ports);
-                known.ports = merged(std::mem::take(&mut known.ports));
-                losses.push(Loss::of(
-                    declaration,
-                    format!("its own entry: it is made one with `{}`, which matches the same", known.id),
-                ));
-            }
-            None => rules.push(rule),
+        if let Some(known) = add(&mut rules, rule) {
+            let what = format!("its own entry: it is made one with `{known}`, which matches the same");
+            losses.push(Loss::of(declaration, what));
         }
+    }
+    // Ports that were joined may be all there are, and then say no longer who opens.
+    let joined = std::mem::take(&mut rules);
+    for mut rule in joined {
+        if rule.opened_by == OpenedBy::Peer && !rule.says_who_opens() {
+            rule.opened_by = OpenedBy::Product;
+            losses.push(Loss::of_all(format!(
+                "that the peer opens `{}`: for UDP MUD says it by the ports alone, for ICMP not at all",
+                rule.id
+            )));
+        }
+        add(&mut rules, rule);
     }
     // Networks of IPv6 stand in the second list alone: they come last in it, and so in what is imported from it.
     rules.sort_by_key(|rule| !Version::V4.has(&rule.far));
     name(&mut rules);
     Export { text: text(manifest, about, &rules), losses, exported }
+}
+
+/// Adds a rule, to one that matches the same but for the ports where there is one: its id.
+fn add(rules: &mut Vec<Rule>, rule: Rule) -> Option<String> {
+    let Some(known) = rules.iter_mut().find(|known| known.same_peer(&rule)) else {
+        rules.push(rule);
+        return None;
+    };
+    known.ports.extend(rule.ports);
+    known.ports = merged(std::mem::take(&mut known.ports));
+    Some(known.id.clone())
 }
 
 /// Names the entries, one for each range of ports: each name once, no longer than the modules allow.
@@ -125,6 +141,15 @@ impl Rule {
             Transport::Icmp => vec![None],
             _ if self.ports == any => vec![None],
             _ => self.ports.iter().copied().map(Some).collect(),
+        }
+    }
+
+    /// Whether the entries tell who opens: TCP's always do, UDP's by whose ports they name.
+    fn says_who_opens(&self) -> bool {
+        match self.transport {
+            Transport::Tcp => true,
+            Transport::Udp => self.ranges() != [None],
+            Transport::Icmp => false,
         }
     }
 

@@ -140,6 +140,10 @@ impl Import {
 
     fn endpoint(&mut self, name: &str, place: &str, peer: Peer, facts: &Facts<'_>) {
         let opener = facts.l4.and_then(|l4| l4.initiated).or(facts.guessed_opener());
+        if opener == Some(Direction::ToDevice) && peer.is_named() {
+            self.notes.add(&format!("{place}: {peer} opens, and whoever opens shows an address and no name; declare whom it lets in by `cidr`"));
+            return;
+        }
         let key = (peer, facts.transport, opener);
         let (ports, ports_mark) = facts.ports(opener);
         if let Some(known) = self.known.get(&key).and_then(|index| self.endpoints.get_mut(*index)) {
@@ -191,6 +195,7 @@ impl Import {
         self.endpoints.push(SeedEndpoint {
             id: self.ids.take(bare_name(name)),
             origin,
+            at: None,
             talker: self.talker,
             talker_mark: Some("said by --talker: MUD speaks of the device as a whole".into()),
             peer: key.0.clone(),
