@@ -4,7 +4,7 @@
 use lab_observe::{Frame, Observer, Options};
 use libfuzzer_sys::fuzz_target;
 
-const LINKS: [u16; 8] = [1, 1, 101, 0, 113, 276, 9, 104];
+const LINKS: [u16; 16] = [1, 1, 101, 0, 113, 276, 9, 104, 105, 127, 119, 192, 239, 258, 51, 187];
 
 fuzz_target!(|bytes: &[u8]| {
     let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16 };
