@@ -4,10 +4,10 @@
 use super::facts::Facts;
 use super::interface::{Datagram, Heard, Listen, StreamProtocol};
 use super::{
-    amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, ftp, http, imap, ipsec, l2tp, ldap, mgcp,
-    mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres, quic, radius, rdp, redis,
-    rtp, rtsp, sip, slp, smb, smtp, snmp, socks, ssdp, ssh, stun, syncthing, syslog, telnet, tftp, tls,
-    wireguard, xmpp,
+    amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, fixed, ftp, http, imap, ipsec, l2tp, ldap,
+    mgcp, mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres, proxy_header, quic,
+    radius, rdp, redis, rtp, rtsp, sip, slp, smb, smtp, snmp, socks, ssdp, ssh, stun, syncthing, syslog,
+    telnet, tftp, tls, wireguard, xmpp,
 };
 
 /// Protocols of datagrams.
@@ -60,6 +60,8 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     pop3::PROTOCOL,
     ftp::PROTOCOL,
     munin::PROTOCOL,
+    proxy_header::PROTOCOL,
+    fixed::PROTOCOL,
     xmpp::PROTOCOL,
     ldap::PROTOCOL,
     rdp::PROTOCOL,

@@ -47,6 +47,12 @@ const REASONS: &[Reason] = &[
         "the Host of a request, which the reference leaves out of SOAP",
     ),
     (NameKind::StarttlsSni, "SOCKS", Theirs::None, "a ClientHello through a proxy, which it doesn't read"),
+    (
+        NameKind::StarttlsSni,
+        "HAProxy",
+        Theirs::None,
+        "a ClientHello behind a proxy's header, which it doesn't read",
+    ),
     (NameKind::StunMapped, "*", Theirs::Among, "each of several requests has its mapped address"),
     (NameKind::StunRelayed, "*", Theirs::Among, "each of several requests has its relayed address"),
     (NameKind::StunMapped, "STUN", Theirs::Other, "in Microsoft's form it tells the peer instead"),

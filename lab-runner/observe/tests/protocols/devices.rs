@@ -60,7 +60,8 @@ fn a_share_is_named_by_the_path_that_is_asked_for_and_by_its_server() {
     let message = |body: &[u8]| [&(body.len() as u32).to_be_bytes()[..], body].concat();
     let smb2 = |command: u8, body: &[u8]| {
         let mut header = [0; 64];
-        (header[..4].copy_from_slice(b"\xfeSMB"), header[12] = command);
+        header[..4].copy_from_slice(b"\xfeSMB");
+        header[12] = command;
         message(&[&header[..], body].concat())
     };
     let dns = wide("nas.home.example");
@@ -88,6 +89,9 @@ fn peers_terminals_and_stores_are_told_by_their_first_bytes() {
     let hello = [&b"\x13BitTorrent protocol"[..], &[0; 48]].concat();
     let flow = conversation(51413, &[(C, &hello[..9]), (C, &hello[9..])]);
     assert_eq!((flow.app.as_str(), flow.carries), ("bittorrent", vec!["peer_id".to_owned()]));
+    assert_eq!(conversation(5900, &[(S, b"RFB 003.008\n")]).app, "vnc");
+    // Who speaks first is part of what tells.
+    assert_eq!(conversation(5900, &[(C, b"RFB 003.008\n")]).app, "unknown");
     assert_eq!(conversation(2323, &[(S, &[0xff, 0xfd, 1, 0xff, 0xfd, 31])]).app, "telnet");
     assert_eq!(conversation(23, &[(S, &[0xff, 0xfd, 1])]).app, "telnet");
     assert_eq!(conversation(2323, &[(S, &[0xff, 0xfd, 1])]).app, "unknown");

@@ -56,6 +56,27 @@ fn a_refused_upgrade_goes_on_as_http_and_an_agreed_one_does_not() {
     assert_eq!((flow.app.as_str(), hosts(&flow)), ("websocket", vec!["a.example"]));
 }
 
+#[test]
+fn an_upgrade_to_http_2_in_clear_text_is_followed() {
+    let upgrade = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    let bytes =
+        [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(1, 0x5, 1, &authority("b.example"))].concat();
+    let flow =
+        conversation(80, &[(C, upgrade), (S, b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), (C, &bytes)]);
+    assert_eq!((flow.version.as_deref(), hosts(&flow)), (Some("2"), vec!["a.example", "b.example"]));
+}
+
+#[test]
+fn a_header_that_a_proxy_puts_before_a_connection_is_stepped_over() {
+    let request = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    let text = [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", &request[..]].concat();
+    let binary = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &[7; 12], request].concat();
+    for bytes in [&text, &binary] {
+        let flow = conversation(80, &[(C, &bytes[..9]), (C, &bytes[9..])]);
+        assert_eq!((flow.app.as_str(), hosts(&flow)), ("http", vec!["a.example"]));
+    }
+}
+
 /// A frame of HTTP/2 (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
