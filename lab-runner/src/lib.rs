@@ -10,6 +10,7 @@
 //! | [`engine`] | carries a plan out, one command after another |
 //! | [`observation`] | what was seen: when, in which phase, by whom |
 //! | [`judge`] | what it means |
+//! | [`owners`] | whose an address is, by the user's databases |
 //! | [`snapshot`], [`report`] | what changed, and what a person reads |
 //! | [`run`] | a run from beginning to end |
 //! | [`captured`] | captures that no bench made, judged as a run's |
@@ -27,6 +28,7 @@ pub mod interchange;
 pub mod judge;
 pub mod manifest;
 pub mod observation;
+pub mod owners;
 pub mod plan;
 pub mod record;
 pub mod report;

@@ -13,6 +13,7 @@ pub mod run;
 pub mod schema;
 #[cfg(feature = "hardware")]
 pub mod virtual_bench;
+pub mod why;
 
 use std::process::ExitCode;
 
@@ -52,6 +53,8 @@ pub enum Command {
     Review(review::ReviewArgs),
     /// Show the verdict of a run
     Report(report::ReportArgs),
+    /// Explain one finding of a run, evidence by evidence
+    Why(why::WhyArgs),
     /// Work with privacy manifests
     Manifest(manifest::ManifestArgs),
     /// Print the JSON Schema of a file type
@@ -86,7 +89,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Observe(args) => observe::run(&args),
         Command::Review(args) => review::run(&args),
-        Command::Report(args) => report::run(&args, crate::run::verdict_of),
+        Command::Report(args) => report::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Manifest(args) => manifest::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "hardware")]

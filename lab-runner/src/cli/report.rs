@@ -1,12 +1,13 @@
 //! `lab report RUN`: shows what a run comes to. It reads the run directory and runs nothing.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::INVALID;
 use crate::judge::{Verdict, printable};
+use crate::owners::Owners;
 use crate::report::{Style, render};
 
 /// Show what a run comes to
@@ -18,6 +19,9 @@ pub struct ReportArgs {
     /// How to show it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Databases (mmdb) that tell whose an address is
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub mmdb: Vec<PathBuf>,
 }
 
 /// What a report is written in.
@@ -29,15 +33,19 @@ pub enum Format {
     Json,
 }
 
-/// What `report` answers with when the run can't be read.
-const INVALID: u8 = 2;
+/// The verdict of a run's directory, with what the databases say of its addresses. Errors are in words.
+pub(super) fn open(run: &Path, mmdb: &[PathBuf]) -> Result<Verdict, String> {
+    let mut verdict = crate::run::verdict_of(run).map_err(|error| error.to_string())?;
+    Owners::load(mmdb).map_err(|error| error.to_string())?.annotate(&mut verdict);
+    Ok(verdict)
+}
 
-/// Shows the verdict that `open` makes of the run's directory. Answers with the exit status: that of the verdict.
-pub fn run<E: Display>(args: &ReportArgs, open: impl FnOnce(&Path) -> Result<Verdict, E>) -> u8 {
-    let verdict = match open(&args.run) {
+/// Shows the verdict of a run. Answers with the exit status: that of the verdict.
+pub fn run(args: &ReportArgs) -> u8 {
+    let verdict = match open(&args.run, &args.mmdb) {
         Ok(verdict) => verdict,
         Err(error) => {
-            eprintln!("error: {}", printable(&error.to_string()));
+            eprintln!("error: {}", printable(&error));
             return INVALID;
         }
     };

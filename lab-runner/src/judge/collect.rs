@@ -1,10 +1,11 @@
 //! Findings gathered: the same thing seen again counts up instead of repeating itself.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use lab_observe::Name;
 
-use super::verdict::{Finding, Outcome};
+use super::verdict::{Considered, Finding, Outcome};
 use crate::observation::{Attempt, Since, Talker, seconds};
 
 /// A finding before it is known how often it was seen.
@@ -16,6 +17,7 @@ pub(super) struct Draft {
     pub(super) evidence: Vec<String>,
     pub(super) help: Option<String>,
     pub(super) manifest: Option<String>,
+    pub(super) considered: Vec<Considered>,
     pub(super) would_go: Option<String>,
     pub(super) suggestion: Option<String>,
     pub(super) flow: Option<FlowPart>,
@@ -32,6 +34,8 @@ pub(super) struct FlowPart {
     pub(super) talker: Talker,
     pub(super) since: Option<Since>,
     pub(super) endpoint: String,
+    /// The far end's, where it isn't the product's own.
+    pub(super) address: Option<IpAddr>,
     pub(super) transport: String,
     pub(super) capture: String,
     pub(super) frames: [u64; 2],
@@ -49,6 +53,7 @@ impl Draft {
             evidence: Vec::new(),
             help: None,
             manifest: None,
+            considered: Vec::new(),
             would_go: None,
             suggestion: None,
             flow: None,
@@ -138,6 +143,7 @@ impl Gathered {
         let Gathered { first, count, packets, bytes, attempts, repeats: seen } = self;
         let flow = first.flow;
         let of_flow = flow.is_some();
+        let address = flow.as_ref().and_then(|flow| flow.address);
         let (talker, since, endpoint, transport, capture, frames, names) = match flow {
             Some(flow) => (
                 Some(flow.talker),
@@ -163,6 +169,8 @@ impl Gathered {
             step: first.step,
             talker,
             endpoint,
+            address,
+            owners: Vec::new(),
             transport,
             capture,
             frames,
@@ -170,6 +178,7 @@ impl Gathered {
             bytes: of_flow.then_some(bytes),
             names,
             manifest: first.manifest,
+            considered: first.considered,
             would_go: first.would_go,
             suggestion: first.suggestion,
             evidence: first.evidence,

@@ -1,30 +1,40 @@
 //! Every flow of an attempt held against the manifest: findings, endpoints, and which declarations were used.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use lab_observe::{FlowRecord, Reason};
+use lab_observe::{FlowRecord, MacAddr, Reason};
 
-use super::admit::{self, Ruling};
+use super::admit::Ruling;
+use super::budgets::{Excess, Spent};
 use super::captures::misses_packets;
 use super::collect::{Collector, Draft, FlowPart};
+use super::declared::Declared;
 use super::identity::{LookUps, Server};
 use super::look_ups::{LookUpsOf, Objection};
+use super::near;
+use super::policy::{self, Hidden};
 use super::rows::{Judged, Rows};
 use super::suggest::{self, Place};
-use super::verdict::{DeclarationRef, Endpoint, Outcome};
+use super::verdict::{Considered, DeclarationRef, Endpoint, Outcome};
 use super::wording::{self, Ruled};
 use super::words;
 use crate::manifest::{Declaration, Evidence, Manifest};
-use crate::observation::{Attempt, AttemptObservation, AttributedFlow, Sides, names_in_roles};
+use crate::observation::{Attempt, AttemptObservation, AttributedFlow, Role, Sides, names_in_roles};
 use crate::plan::Plan;
+
+/// Findings that tell which declarations came near; more of them tell nobody more.
+const MOST_CONSIDERED: usize = 200;
 
 /// The judgement of flows, over all attempts of a run.
 pub(super) struct Flows<'m> {
     plan: &'m Plan,
     manifest: &'m Manifest,
+    declared: Declared<'m>,
     asserted: bool,
     rows: Rows,
     place: Place,
+    considered: usize,
     /// Declarations that admitted a flow.
     pub(super) used: BTreeSet<&'m str>,
     /// Declarations that a flow came near to: what they declare may well have been there.
@@ -36,9 +46,11 @@ impl<'m> Flows<'m> {
         Self {
             plan,
             manifest,
+            declared: Declared::of(manifest),
             asserted: plan.assertions.endpoints.is_some(),
             rows: Rows::default(),
             place: Place::of(manifest),
+            considered: 0,
             used: BTreeSet::new(),
             touched: BTreeSet::new(),
         }
@@ -54,43 +66,52 @@ impl<'m> Flows<'m> {
         let lossy = attempt.captures.iter().any(|capture| misses_packets(&observed.heard, capture));
         let hidden_from =
             observed.flows.iter().filter(|flow| hides_look_ups(flow.record)).map(|flow| flow.t_ns).min();
-        let mut look_ups_of = LookUpsOf::new(self.manifest, observed.timeline.launched);
+        let (sides, around) = (&observed.sides, observed.sides.surroundings());
+        let mut objections = Vec::new();
+        let mut spent = Spent::default();
         let mut judged = 0;
         let of_the_link =
-            |flow: &AttributedFlow<'_>| flow.record.link_control && observed.sides.keeps_to_link(flow.record);
+            |flow: &AttributedFlow<'_>| flow.record.link_control && sides.keeps_to_link(flow.record);
         for flow in observed.flows.iter().filter(|flow| !of_the_link(flow)) {
             judged += 1;
             let hidden = hidden_from.is_some_and(|from| from <= flow.t_ns);
             let seen = flow.whole_life && !lossy && !hidden;
             let look_ups = if seen { LookUps::AllSeen } else { LookUps::MaybeMissed };
-            let server = Server::of(flow.record, flow.record.server.ip());
-            let ruling = admit::rule(self.manifest, flow, &server, look_ups);
+            let server = Server::of(flow.record, far_end(flow).0);
+            let ruling = self.declared.rule(flow, &server, look_ups, sides, around);
             match &ruling {
-                Ruling::Admitted(declaration, _) => drop(self.used.insert(&declaration.id)),
+                Ruling::Admitted(declaration, _) => {
+                    self.used.insert(&declaration.id);
+                    spent.add(declaration, flow);
+                }
                 Ruling::Doubtful(declaration, _) | Ruling::Broken(declaration, _) => {
                     self.touched.insert(&declaration.id);
                 }
                 Ruling::Pretended(_) | Ruling::Undeclared(_) => {}
             }
-            let ruled = wording::of(&ruling, flow);
-            let one = Judged { attempt, flow, sides: &observed.sides, server: &server };
-            let named = match &ruling {
-                Ruling::Admitted(declaration, _)
-                | Ruling::Doubtful(declaration, _)
-                | Ruling::Broken(declaration, _)
-                | Ruling::Pretended(declaration) => Some(self.reference(declaration)),
-                Ruling::Undeclared(_) => None,
-            };
+            let one = Judged { attempt, flow, sides, server: &server };
+            let named = ruling.declaration().map(|declaration| self.reference(declaration));
+            let why = Hidden::of(flow.record.reason, lossy, hidden);
+            let ruled = wording::of(&ruling, flow).map(|ruled| {
+                let severity = policy::severity(&self.manifest.policy, ruled.rule, ruled.severity, Some(why));
+                Ruled { severity, ..ruled }
+            });
             self.rows.add(&one, &ruling, ruled.as_ref().map(|ruled| ruled.rule), named);
-            if self.asserted {
-                if let Some(ruled) = ruled {
-                    collector.add(attempt, self.of_flow(&one, &ruled, look_ups));
-                }
-                look_ups_of.take(flow);
+            if let Some(ruled) = ruled.filter(|_| self.asserted) {
+                let draft = self.of_flow(&one, &ruled, look_ups);
+                collector.add(attempt, draft);
             }
         }
-        for objection in look_ups_of.finish(observed.timeline.duration()) {
-            collector.add(attempt, self.of_look_up(&objection, &observed.sides));
+        if self.asserted {
+            let mut asked = LookUpsOf::new(&self.declared, observed.timeline.launched);
+            observed.flows.iter().filter(|flow| !of_the_link(flow)).for_each(|flow| asked.take(flow));
+            objections = asked.finish(observed.timeline.duration());
+            for excess in spent.excess() {
+                collector.add(attempt, self.of_excess(&excess, sides));
+            }
+        }
+        for objection in &objections {
+            collector.add(attempt, self.of_look_up(objection, sides));
         }
         judged
     }
@@ -100,13 +121,15 @@ impl<'m> Flows<'m> {
         self.rows.finish(self.plan, repeats)
     }
 
-    /// A declaration by its id and its place, as the plan names the manifest.
+    /// A declaration by its id and its place, as the plan names the manifest, or as that names the profile.
     pub(super) fn reference(&self, declaration: &Declaration) -> DeclarationRef {
-        let place = format!("{}:{}", self.plan.manifest.written, declaration.at.line);
+        let profile = self.manifest.profile_of(declaration);
+        let file = profile.map_or(&self.plan.manifest.written, |profile| &profile.written);
+        let place = format!("{file}:{}", declaration.at.line);
         DeclarationRef { id: declaration.id.clone(), place: words::printable(&place) }
     }
 
-    fn of_flow(&self, judged: &Judged<'_, '_>, ruled: &Ruled<'_>, look_ups: LookUps) -> Draft {
+    fn of_flow(&mut self, judged: &Judged<'_, '_>, ruled: &Ruled<'_>, look_ups: LookUps) -> Draft {
         let Judged { flow, sides, server, .. } = *judged;
         let mut facts = vec![words::who_to_whom(flow, sides), words::what(flow.record)];
         if server.best_evidence() != Some(Evidence::Corroborated) {
@@ -127,9 +150,30 @@ impl<'m> Flows<'m> {
                 words::printable(&near.text)
             ));
         }
+        if self.considered < MOST_CONSIDERED {
+            self.considered += 1;
+            let near = near::nearest(&self.declared, flow, server, look_ups, sides, sides.surroundings());
+            draft.considered =
+                near.into_iter().map(|(declaration, but)| self.considers(declaration, but)).collect();
+        }
         if ruled.rule == "undeclared-endpoint" {
             draft.suggestion = suggest::for_flow(self.manifest, &self.place, flow, server);
         }
+        draft
+    }
+
+    fn considers(&self, declaration: &Declaration, but: Vec<String>) -> Considered {
+        let text = words::printable(&declaration.text);
+        Considered { declaration: self.reference(declaration), text, but }
+    }
+
+    fn of_excess(&self, excess: &Excess<'_, '_, '_>, sides: &Sides) -> Draft {
+        let Excess { declaration, flow, said } = excess;
+        let title = format!("{}: {said}", declaration.id);
+        let mut draft = self.draft("over-budget", Outcome::Fail, title, flow, sides);
+        draft.same = Some(declaration.id.clone());
+        self.backed(&mut draft, Some(declaration));
+        draft.evidence.push("the flow that is shown is the one with which it was exceeded".into());
         draft
     }
 
@@ -142,6 +186,8 @@ impl<'m> Flows<'m> {
         if let Some(part) = &mut draft.flow {
             part.frames = [name.frame, name.frame];
             part.endpoint = words::printable(&name.name);
+            // The resolver's, which nobody asks about.
+            part.address = None;
         }
         if *rule == "undeclared-look-up" {
             draft.suggestion = suggest::for_look_up(self.manifest, &self.place, flow, &name.name);
@@ -181,6 +227,7 @@ impl<'m> Flows<'m> {
             talker: flow.talker.clone(),
             since: flow.since.clone(),
             endpoint: words::endpoint(flow, sides),
+            address: outside(flow, sides),
             transport: record.l4.to_string(),
             capture: flow.file.to_owned(),
             frames: record.frames,
@@ -190,6 +237,23 @@ impl<'m> Flows<'m> {
         });
         draft
     }
+}
+
+/// The end that the product didn't speak from, and its link address.
+fn far_end(flow: &AttributedFlow<'_>) -> (IpAddr, Option<MacAddr>) {
+    let record = flow.record;
+    if flow.talker.role == Role::Services {
+        (record.client.ip(), record.client_mac)
+    } else {
+        (record.server.ip(), record.server_mac)
+    }
+}
+
+/// The far end's address, where it isn't one of the product's own.
+fn outside(flow: &AttributedFlow<'_>, sides: &Sides) -> Option<IpAddr> {
+    let (address, mac) = far_end(flow);
+    let address = address.to_canonical();
+    sides.role(address, mac).is_none().then_some(address)
 }
 
 /// From here on, look-ups of this client can't be seen: RFC 7858 and RFC 9250 give encrypted DNS port 853.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use lab_observe::{FlowRecord, Name, NameKind, Reason, State};
 
-use crate::manifest::{Declaration, Evidence, Peer, canonical_host};
+use crate::manifest::{Declaration, Evidence, Surroundings, canonical_host};
 
 /// What the flows of a capture say about look-ups that this flow's capture can't show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +77,9 @@ impl Server {
             })
         };
         let unnamed = flow.state == State::Unresolved && looked.is_empty();
-        let certified = flow.names_of(NameKind::CertSan).filter_map(|name| canonical_host(name).ok());
+        // A wildcard names no host: any label stands for the one that it leaves open.
+        let certified = flow.names_of(NameKind::CertSan).map(|name| name.replacen('*', "any", 1));
+        let certified = certified.filter_map(|name| canonical_host(&name).ok());
         Self {
             address: address.to_canonical(),
             corroborated: !asserted.is_empty() && asserted.iter().all(vouched),
@@ -97,31 +99,42 @@ impl Server {
         } else if !self.looked_up.is_empty() {
             Some(Evidence::Dns)
         } else {
-            None
+            (!self.certified.is_empty()).then_some(Evidence::Cert)
         }
     }
 
-    /// Whether a declared name may be there that can't be seen.
-    pub(super) fn hides_its_name(&self, wanted: Evidence, look_ups: LookUps) -> bool {
-        if !self.asserted.is_empty() {
+    /// Every name that may find a declaration.
+    pub(super) fn every_name(&self) -> impl Iterator<Item = &str> {
+        let told = self.asserted.iter().chain(&self.looked_up).flatten();
+        told.chain(&self.certified).map(String::as_str)
+    }
+
+    /// Whether neither the client nor DNS names it.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.asserted.is_empty() && self.hidden.is_some()
+    }
+
+    /// Whether a name that a declaration of this evidence would do with may be there, and can't be seen.
+    pub(super) fn hides(&self, wanted: Evidence, look_ups: LookUps) -> bool {
+        if !self.is_unnamed() {
             return false;
         }
         match self.hidden {
             // The name was in bytes that can't be read. It alone is enough where the declaration says so; otherwise a
             // look-up has to stand beside it, and there was none.
             Some(Reason::Ech | Reason::Loss | Reason::BeforeCapture) => {
-                wanted == Evidence::Sni || look_ups == LookUps::MaybeMissed
+                matches!(wanted, Evidence::Sni | Evidence::Cert) || look_ups == LookUps::MaybeMissed
             }
             Some(Reason::HiddenDns | Reason::NoDnsSeen) => look_ups == LookUps::MaybeMissed,
             _ => false,
         }
     }
 
-    /// Whether this is whom the declaration names.
-    pub(super) fn is(&self, declaration: &Declaration, look_ups: LookUps) -> Identity {
+    /// Whether this is whom the declaration names, as far as names and addresses are there to tell.
+    pub(super) fn is(&self, declaration: &Declaration, look_ups: LookUps, around: &Surroundings) -> Identity {
         let peer = &declaration.peer;
-        if matches!(peer, Peer::Cidr(_)) {
-            let covers = peer.covers_address(self.address);
+        if !peer.is_named() {
+            let covers = peer.covers_address_in(self.address, around);
             return if covers { Identity::Shown(Evidence::Ip) } else { Identity::Other };
         }
         let covers = |name: &Option<String>| name.as_ref().is_some_and(|name| peer.covers_name(name));
@@ -139,23 +152,19 @@ impl Server {
                     Identity::Doubtful(Doubt::Uncorroborated)
                 }
                 (Evidence::Corroborated | Evidence::Dns, LookUps::AllSeen) => Identity::Pretended,
-                _ => Identity::Shown(Evidence::Sni),
+                (Evidence::Sni | Evidence::Cert | Evidence::Ip, _) => Identity::Shown(Evidence::Sni),
             };
+        }
+        // A certificate is told apart from the many names of a shared address, and by nothing else vouched for.
+        if wanted == Evidence::Cert && self.certified.iter().any(|name| peer.covers_name(name)) {
+            return Identity::Shown(Evidence::Cert);
         }
         let covered = self.looked_up.iter().filter(|name| covers(name)).count();
-        if covered > 0 {
-            return if covered < self.looked_up.len() {
-                Identity::Doubtful(Doubt::Ambiguous)
-            } else if wanted == Evidence::Corroborated {
-                Identity::Doubtful(Doubt::OnlyLookedUp)
-            } else {
-                Identity::Shown(Evidence::Dns)
-            };
-        }
-        if self.hides_its_name(wanted, look_ups) {
-            Identity::Doubtful(Doubt::Hidden)
-        } else {
-            Identity::Other
+        match (covered, wanted) {
+            (0, _) => Identity::Other,
+            (covered, _) if covered < self.looked_up.len() => Identity::Doubtful(Doubt::Ambiguous),
+            (_, Evidence::Corroborated) => Identity::Doubtful(Doubt::OnlyLookedUp),
+            _ => Identity::Shown(Evidence::Dns),
         }
     }
 }

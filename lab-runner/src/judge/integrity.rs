@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lab_protocol::{Action, AgentKind, Body, Entry, Event, Fault, FaultKind, StepRef};
 
-use super::Grounds;
 use super::captures::captures;
 use super::collect::{Collector, Draft};
 use super::verdict::Outcome;
 use super::words::printable;
+use super::{Grounds, JudgeInput, policy};
 use crate::observation::{Attempt, AttemptObservation, Heard};
 use crate::plan::{Plan, SETUP, TEARDOWN};
 
@@ -28,7 +28,7 @@ pub(super) enum Worth {
 /// answers for them.
 pub(super) fn check(
     grounds: Grounds,
-    plan: &Plan,
+    input: &JudgeInput<'_>,
     attempt: &Attempt,
     observed: &AttemptObservation<'_>,
     captures_matter: bool,
@@ -36,7 +36,7 @@ pub(super) fn check(
 ) -> Worth {
     let mut gaps = Gaps { observed, found: Vec::new() };
     if grounds == Grounds::Run {
-        log(plan, &mut gaps);
+        log(input.plan, &mut gaps);
     }
     if captures_matter {
         captures(grounds, attempt, &mut gaps);
@@ -46,9 +46,10 @@ pub(super) fn check(
         gaps.found.retain(|draft| !draft.evidence.iter().any(|one| one == "code canary-missing"));
     }
     let worth = if gaps.found.is_empty() { Worth::Whole } else { Worth::Partial };
-    for draft in gaps.found {
+    for mut draft in gaps.found {
         // What the product did wrong stands, whatever the bench did afterwards.
         if !attempt.retried || draft.severity == Outcome::Fail {
+            draft.severity = policy::severity(&input.manifest.policy, &draft.rule, draft.severity, None);
             collector.add(attempt, draft);
         }
     }

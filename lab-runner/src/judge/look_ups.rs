@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use lab_observe::{Name, NameKind};
 
 use super::admit::{in_phase, talks};
+use super::declared::Declared;
 use super::tunnel::Channel;
 use super::verdict::Outcome;
 use super::words;
-use crate::manifest::{Declaration, Manifest, Peer, Talker, canonical_host};
+use crate::manifest::{Declaration, Peer, Place, Talker};
 use crate::observation::{AttributedFlow, Role};
 
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -35,21 +36,21 @@ impl Objection<'_, '_, '_> {
 struct Open<'f, 'a> {
     flow: &'f AttributedFlow<'a>,
     name: &'f Name,
-    by: Vec<usize>,
+    by: Vec<Place>,
 }
 
 /// The look-ups of an attempt, as its flows are gone through.
-pub(super) struct LookUpsOf<'m, 'f, 'a> {
-    manifest: &'m Manifest,
+pub(super) struct LookUpsOf<'d, 'm, 'f, 'a> {
+    declared: &'d Declared<'m>,
     /// When the companion was launched.
     launched: Option<u64>,
     open: Vec<Open<'f, 'a>>,
     objections: Vec<Objection<'m, 'f, 'a>>,
 }
 
-impl<'m, 'f, 'a> LookUpsOf<'m, 'f, 'a> {
-    pub(super) fn new(manifest: &'m Manifest, launched: Option<u64>) -> Self {
-        Self { manifest, launched, open: Vec::new(), objections: Vec::new() }
+impl<'d, 'm, 'f, 'a> LookUpsOf<'d, 'm, 'f, 'a> {
+    pub(super) fn new(declared: &'d Declared<'m>, launched: Option<u64>) -> Self {
+        Self { declared, launched, open: Vec::new(), objections: Vec::new() }
     }
 
     /// Takes the questions of a flow.
@@ -67,14 +68,7 @@ impl<'m, 'f, 'a> LookUpsOf<'m, 'f, 'a> {
     }
 
     fn question(&mut self, flow: &'f AttributedFlow<'a>, name: &'f Name) {
-        let canonical = canonical_host(&name.name).ok();
-        let covering: Vec<(usize, &'m Declaration)> = match &canonical {
-            Some(canonical) => {
-                let all = self.manifest.endpoints.iter().enumerate();
-                all.filter(|(_, declaration)| declaration.peer.covers_name(canonical)).collect()
-            }
-            None => Vec::new(),
-        };
+        let covering = self.declared.covering_name(&name.name);
         let Some((_, first)) = covering.first() else {
             self.object("undeclared-look-up", flow, name, None, "not declared");
             return;
@@ -139,17 +133,17 @@ impl<'m, 'f, 'a> LookUpsOf<'m, 'f, 'a> {
 
     /// Everything that doesn't pass, now that all was seen. `duration` is the attempt's, in nanoseconds.
     pub(super) fn finish(mut self, duration: u64) -> Vec<Objection<'m, 'f, 'a>> {
-        let mut channels: BTreeMap<usize, Channel<'_>> = BTreeMap::new();
+        let mut channels: BTreeMap<Place, Channel<'_>> = BTreeMap::new();
         for question in &self.open {
             for place in &question.by {
-                let Some(declaration) = self.manifest.endpoints.get(*place) else { continue };
+                let Some(declaration) = self.declared.get(*place) else { continue };
                 let name = question.name.name.as_str();
                 let open = leaves_open(&declaration.peer, name).unwrap_or(name);
                 channels.entry(*place).or_default().asked(name, open, question.name.qtype.as_deref());
             }
         }
         let hours = duration.div_ceil(HOUR_NS);
-        let excess: BTreeMap<usize, String> =
+        let excess: BTreeMap<Place, String> =
             channels.iter().filter_map(|(place, channel)| Some((*place, channel.excess(hours)?))).collect();
         for question in std::mem::take(&mut self.open) {
             // Another declaration may admit it without such an excess.
@@ -158,8 +152,7 @@ impl<'m, 'f, 'a> LookUpsOf<'m, 'f, 'a> {
             else {
                 continue;
             };
-            let (Some(declaration), Some(why)) = (self.manifest.endpoints.get(*first), excess.get(first))
-            else {
+            let (Some(declaration), Some(why)) = (self.declared.get(*first), excess.get(first)) else {
                 continue;
             };
             let who = question.flow.talker.role.spoken();

@@ -4,13 +4,19 @@
 //! built so that nothing unseen passes: every reason for doubt makes a run inconclusive.
 
 mod admit;
+mod budgets;
+mod builds;
 mod captures;
 mod collect;
+mod declared;
 mod flows;
 mod identity;
 mod integrity;
 mod look_ups;
+mod near;
+mod policy;
 mod rows;
+mod rules;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,7 +25,7 @@ mod verdict;
 mod wording;
 mod words;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Profile};
 use crate::observation::{Attempt, attribute};
 use crate::plan::Plan;
 use collect::{Collector, Draft};
@@ -28,9 +34,11 @@ use integrity::Worth;
 use verdict::REQUIRED_MISSING;
 
 pub(crate) use admit::protection;
+pub use rules::meaning;
 pub(crate) use tunnel::Channel as DnsChannel;
 pub use verdict::{
-    AttemptSummary, DeclarationRef, Endpoint, FORMAT, Finding, Outcome, Protection, Status, Unused, Verdict,
+    Ambient, AttemptSummary, Considered, DeclarationRef, Endpoint, FORMAT, Finding, Outcome, Owner,
+    Protection, Status, Unused, Verdict,
 };
 pub use words::{printable, when};
 
@@ -77,8 +85,13 @@ pub fn judge_on(grounds: Grounds, input: &JudgeInput<'_>) -> Verdict {
     for attempt in &attempts {
         let observed = attribute(attempt);
         let judged = flows.judge(attempt, &observed, &mut collector);
-        let worth = integrity::check(grounds, plan, attempt, &observed, captures_matter, &mut collector);
+        let worth = integrity::check(grounds, input, attempt, &observed, captures_matter, &mut collector);
         whole &= attempt.retried || worth == Worth::Whole;
+        if endpoints_asserted && !attempt.retried {
+            for draft in builds::check(manifest, &observed.heard, &printable(&plan.manifest.written)) {
+                collector.add(attempt, draft);
+            }
+        }
         summaries.push(AttemptSummary {
             number: attempt.number,
             repeat: attempt.repeat,
@@ -111,6 +124,7 @@ pub fn judge_on(grounds: Grounds, input: &JudgeInput<'_>) -> Verdict {
         }
     }
     let findings = collector.finish(repeats);
+    let endpoints = flows.endpoints(repeats);
     Verdict {
         format: FORMAT,
         outcome: findings.iter().map(|finding| finding.severity).max().unwrap_or(Outcome::Pass),
@@ -122,9 +136,29 @@ pub fn judge_on(grounds: Grounds, input: &JudgeInput<'_>) -> Verdict {
         repeats,
         attempts: summaries,
         findings,
-        endpoints: flows.endpoints(repeats),
+        ambient: ambient(manifest, &endpoints),
+        endpoints,
         unused,
     }
+}
+
+/// What each included profile took out of the judgement of the product itself.
+fn ambient(manifest: &Manifest, endpoints: &[Endpoint]) -> Vec<Ambient> {
+    let of = |profile: &Profile| {
+        let own = |id: &str| id.split_once('/').is_some_and(|(of, _)| of == profile.id);
+        let admitted = endpoints.iter().filter(|row| row.status == Status::Declared);
+        let rows: Vec<&Endpoint> =
+            admitted.filter(|row| row.declaration.as_ref().is_some_and(|of| own(&of.id))).collect();
+        Ambient {
+            profile: profile.id.clone(),
+            version: printable(&profile.version),
+            file: printable(&profile.written),
+            endpoints: rows.len() as u64,
+            flows: rows.iter().map(|row| row.flows).sum(),
+            bytes: rows.iter().fold([0; 2], |all, row| collect::sum(all, row.bytes)),
+        }
+    };
+    manifest.ambient.iter().map(of).collect()
 }
 
 fn unused(manifest: &Manifest, flows: &Flows<'_>) -> Vec<Unused> {

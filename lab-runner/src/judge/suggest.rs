@@ -109,7 +109,7 @@ fn declared_talker(role: Role) -> Option<&'static str> {
 fn peer(server: &Server) -> Option<((&'static str, String), Option<&'static str>)> {
     let address = || ("cidr", ipnet::IpNet::from(server.address).to_string());
     let (names, evidence) = match server.best_evidence() {
-        None => return Some((address(), None)),
+        None | Some(Evidence::Cert) => return Some((address(), None)),
         Some(Evidence::Corroborated) => (&server.asserted, None),
         Some(Evidence::Dns) => {
             (&server.looked_up, Some("  evidence: dns           # the flow itself names nobody"))

@@ -2,10 +2,12 @@
 //! versions; reports and the snapshot are made from it and decide nothing.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use lab_observe::{Name, Reason};
 use serde::{Deserialize, Serialize};
 
+use super::policy;
 use crate::manifest::{Evidence, Talker as Declared};
 use crate::observation::{Since, Talker};
 use crate::plan::Product;
@@ -80,6 +82,9 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Every endpoint that was seen.
     pub endpoints: Vec<Endpoint>,
+    /// What included profiles declare of the phone's system, and how much of it was seen.
+    #[serde(default)]
+    pub ambient: Vec<Ambient>,
     /// Declarations that nothing used.
     pub unused: Vec<Unused>,
 }
@@ -90,7 +95,8 @@ impl Verdict {
     pub fn shows_everything(&self) -> bool {
         self.findings.iter().all(|finding| {
             let of_endpoints = finding.endpoint.is_some() || finding.rule == REQUIRED_MISSING;
-            finding.severity == Outcome::Fail && of_endpoints
+            // A doubt stays one, whatever a policy makes of it.
+            finding.severity == Outcome::Fail && of_endpoints && !policy::tightens(&finding.rule)
         })
     }
 }
@@ -140,6 +146,12 @@ pub struct Finding {
     pub talker: Option<Talker>,
     /// To whom: `203.0.113.66:443`.
     pub endpoint: Option<String>,
+    /// The far end's address, where it isn't the product's own.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// Who it belongs to, by the databases that the user supplied. No verdict depends on it.
+    #[serde(default)]
+    pub owners: Vec<Owner>,
     /// Over what.
     pub transport: Option<String>,
     /// The capture in which `frames` count.
@@ -155,6 +167,9 @@ pub struct Finding {
     pub names: Vec<Name>,
     /// The declaration's place (`privacy-manifest.yaml:12`), or `no declaration`.
     pub manifest: Option<String>,
+    /// The declarations that came nearest, and what stood between.
+    #[serde(default)]
+    pub considered: Vec<Considered>,
     /// Where a declaration would go, where there is none: the line before which it stands.
     #[serde(default)]
     pub would_go: Option<String>,
@@ -184,6 +199,8 @@ impl Finding {
             step: None,
             talker: None,
             endpoint: None,
+            address: None,
+            owners: Vec::new(),
             transport: None,
             capture: None,
             frames: None,
@@ -191,11 +208,48 @@ impl Finding {
             bytes: None,
             names: Vec::new(),
             manifest: None,
+            considered: Vec::new(),
             would_go: None,
             suggestion: None,
             evidence: Vec::new(),
             help: None,
         }
+    }
+}
+
+/// A declaration that a flow was held against, and what stood between the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Considered {
+    /// Which.
+    pub declaration: DeclarationRef,
+    /// The declaration in a line.
+    pub text: String,
+    /// What stood between, in words; each a reason of its own.
+    pub but: Vec<String>,
+}
+
+/// What a database says about an address. A statement of its date, no evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The number of the autonomous system that announces the address.
+    pub asn: Option<u32>,
+    /// Whose that is.
+    pub name: Option<String>,
+    /// The country, by ISO 3166-1.
+    pub country: Option<String>,
+    /// The database's file.
+    pub database: String,
+    /// The day on which it was built, `2026-11-22`.
+    pub date: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.asn.map(|asn| format!("AS{asn}"));
+        let who: Vec<&str> = [number.as_deref(), self.name.as_deref()].into_iter().flatten().collect();
+        let parts = [who.join(" "), self.country.clone().unwrap_or_default()];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        write!(f, "{} ({} of {})", parts.join(", "), self.database, self.date)
     }
 }
 
@@ -275,6 +329,23 @@ pub struct DeclarationRef {
     pub id: String,
     /// `privacy-manifest.yaml:12`.
     pub place: String,
+}
+
+/// An included profile, and what it admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ambient {
+    /// Its id.
+    pub profile: String,
+    /// Its version.
+    pub version: String,
+    /// Its file, as the manifest names it.
+    pub file: String,
+    /// Rows of the verdict's endpoints that it admits.
+    pub endpoints: u64,
+    /// Their flows.
+    pub flows: u64,
+    /// Their bytes: from the client, from the server.
+    pub bytes: [u64; 2],
 }
 
 /// A declaration that nothing used.

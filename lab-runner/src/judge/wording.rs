@@ -6,7 +6,7 @@ use super::admit::{Breach, Ruling, Unsure};
 use super::identity::Doubt;
 use super::verdict::Outcome;
 use super::words;
-use crate::manifest::Declaration;
+use crate::manifest::{Declaration, TlsVersion};
 use crate::observation::{AttributedFlow, Role};
 
 /// A flow that doesn't simply pass.
@@ -91,6 +91,9 @@ fn of_unsure(unsure: Option<&Unsure>) -> (&'static str, &'static str) {
         Some(Unsure::Encryption) => {
             ("encryption-unknown", "declared, but nothing shows that it is encrypted")
         }
+        Some(Unsure::Tls) => {
+            ("tls-unknown", "declared, but its version of TLS or its ClientHello was not seen")
+        }
         Some(Unsure::Protocol) | None => {
             ("protocol-unknown", "declared, but nothing shows that it speaks the declared protocol")
         }
@@ -106,6 +109,16 @@ fn of_breach(breach: Breach, declaration: &Declaration, flow: &AttributedFlow<'_
             ("wrong-talker", format!("declared for the {}, not for this talker", declaration.talker.word()))
         }
         Breach::ClearText => ("clear-text", "declared, but only encrypted".to_owned()),
+        Breach::OldTls => {
+            let least = declaration.tls.map_or("1.2", TlsVersion::word);
+            let spoken = flow.record.version.as_deref().map_or("an unknown version", |version| version);
+            (
+                "tls-too-old",
+                format!("declared with TLS {least} or newer, and {} was agreed on", words::printable(spoken)),
+            )
+        }
+        Breach::Ech => ("ech-forbidden", "declared without Encrypted Client Hello".to_owned()),
+        Breach::NoSni => ("sni-missing", "declared with a server name in its ClientHello".to_owned()),
         Breach::Protocol => {
             let protocol = declaration.protocol.as_deref().unwrap_or("another protocol");
             ("wrong-protocol", format!("declared, but only for {protocol}"))
@@ -123,6 +136,7 @@ pub(super) fn help(rule: &str, manifest: &str) -> Option<String> {
             )
         }
         "wrong-phase" => format!("if it is meant to happen in this phase, add the phase in {manifest}"),
+        "over-budget" => format!("if so much is needed, raise the budget in {manifest}, and say why"),
         "dns-tunnel" => {
             "if these names are ordinary, declare each as `host`: an exact name carries nothing".into()
         }

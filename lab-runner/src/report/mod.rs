@@ -3,6 +3,8 @@
 mod style;
 mod table;
 mod text;
+mod why;
 
 pub use style::Style;
 pub use text::{render, render_snapshot};
+pub use why::{findings_called, render_why};

@@ -16,9 +16,9 @@ use super::{Style, table};
 /// What `out` says.
 pub fn render(verdict: &Verdict, out: &mut dyn Write, style: Style) -> io::Result<()> {
     let mut lines = headline(verdict, style);
-    for finding in &verdict.findings {
+    for (at, finding) in verdict.findings.iter().enumerate() {
         lines.push(String::new());
-        lines.extend(of_finding(finding, style));
+        lines.extend(of_finding(at + 1, finding, style));
     }
     lines.extend(endpoints(verdict, style));
     lines.extend(unused(verdict, style));
@@ -83,7 +83,7 @@ fn headline(verdict: &Verdict, style: Style) -> Vec<String> {
     lines
 }
 
-fn spoken(outcome: Outcome) -> &'static str {
+pub(super) fn spoken(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "PASS",
         Outcome::Fail => "FAIL",
@@ -92,15 +92,48 @@ fn spoken(outcome: Outcome) -> &'static str {
     }
 }
 
-fn of_finding(finding: &Finding, style: Style) -> Vec<String> {
+fn of_finding(number: usize, finding: &Finding, style: Style) -> Vec<String> {
     let severity = style.outcome(finding.severity, spoken(finding.severity));
     let mut lines = vec![
-        format!("  {severity}  {}", style.dim(&printable(&finding.rule))),
+        format!(
+            "  {severity}  {}  {}",
+            style.dim(&printable(&finding.rule)),
+            style.dim(&format!("#{number}"))
+        ),
         format!("  {}", style.bold(&printable(&finding.title))),
     ];
-    let mut fact = |name: &str, value: String| {
-        lines.push(format!("    {} {value}", style.dim(&format!("{name:<9}"))));
-    };
+    let mut facts = facts_of(finding, style);
+    let mut fact = |name: &str, value: String| facts.push(line(name, &value, style));
+    if finding.talker.is_some() {
+        let names: Vec<String> = finding
+            .names
+            .iter()
+            .take(6)
+            .map(|name| printable(&format!("{} {} (frame {})", name.kind.as_str(), name.name, name.frame)))
+            .collect();
+        fact("names", if names.is_empty() { "none".into() } else { names.join(", ") });
+    }
+    for owner in &finding.owners {
+        fact("owner", printable(&owner.to_string()));
+    }
+    if let Some(manifest) = &finding.manifest {
+        let goes = finding.would_go.as_ref().map(|place| format!("; one would go before {place}"));
+        fact("manifest", printable(&format!("{manifest}{}", goes.unwrap_or_default())));
+    }
+    for evidence in finding.evidence.iter().filter(|one| !one.starts_with("talker ")) {
+        fact("evidence", printable(evidence));
+    }
+    if let Some(help) = &finding.help {
+        fact("help", printable(help));
+    }
+    lines.extend(facts.into_iter().map(|fact| format!("    {fact}")));
+    lines
+}
+
+/// When, where and by whom: what every finding has in common.
+pub(super) fn facts_of(finding: &Finding, style: Style) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut fact = |name: &str, value: String| lines.push(line(name, &value, style));
     if let Some(t) = finding.t {
         let mut at = vec![format!("{t:.3} s")];
         at.extend(finding.phase.as_deref().map(|phase| format!("phase {}", printable(phase))));
@@ -121,30 +154,16 @@ fn of_finding(finding: &Finding, style: Style) -> Vec<String> {
         let confidence = confidence.as_ref().and_then(|word| word.as_str()).unwrap_or("none");
         fact("talker", printable(&format!("{} ({confidence}): {}", talker.role.word(), talker.evidence)));
     }
-    if finding.talker.is_some() {
-        let names: Vec<String> = finding
-            .names
-            .iter()
-            .take(6)
-            .map(|name| printable(&format!("{} {} (frame {})", name.kind.as_str(), name.name, name.frame)))
-            .collect();
-        fact("names", if names.is_empty() { "none".into() } else { names.join(", ") });
-    }
-    if let Some(manifest) = &finding.manifest {
-        fact("manifest", printable(manifest));
-    }
-    for evidence in finding.evidence.iter().filter(|one| !one.starts_with("talker ")) {
-        fact("evidence", printable(evidence));
-    }
     if finding.count > 1 || finding.seen_in[1] > 1 {
         let [k, n] = finding.seen_in;
         let repeats = if n > 1 { format!(", in {k}/{n} repeats") } else { String::new() };
         fact("seen", format!("{}{repeats}", count(finding.count, "time")));
     }
-    if let Some(help) = &finding.help {
-        fact("help", printable(help));
-    }
     lines
+}
+
+fn line(name: &str, value: &str, style: Style) -> String {
+    format!("{} {value}", style.dim(&format!("{name:<9}")))
 }
 
 fn endpoints(verdict: &Verdict, style: Style) -> Vec<String> {

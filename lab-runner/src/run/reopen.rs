@@ -114,6 +114,7 @@ fn unjudged(meta: &RunMeta, attempts: &[AttemptMeta]) -> Verdict {
         attempts: attempts.collect(),
         findings: vec![Finding::of_run("not-judged", Outcome::Inconclusive, title.to_owned())],
         endpoints: Vec::new(),
+        ambient: Vec::new(),
         unused: Vec::new(),
     }
 }

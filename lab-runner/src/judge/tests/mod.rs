@@ -3,6 +3,7 @@
 mod attempts;
 mod endpoints;
 mod properties;
+mod rules;
 
 use std::path::Path;
 

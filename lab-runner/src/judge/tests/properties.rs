@@ -77,13 +77,61 @@ proptest! {
     }
 
     #[test]
-    fn removing_a_declaration_never_makes_a_flow_pass(
-        flows in prop::collection::vec(any_flow(), 0..6), removed in 3usize..8,
+    fn removing_a_declaration_never_shrinks_the_set_of_failing_flows(
+        flows in prop::collection::vec(any_flow(), 1..6), removed in 3usize..8,
     ) {
         let fewer: Vec<&str> =
             MANIFEST.lines().enumerate().filter(|(at, _)| *at != removed).map(|(_, line)| line).collect();
-        let before = verdict_of(flows.clone());
-        let after = judged_by(PLAN, &(fewer.join("\n") + "\n"), &[whole(flows)]);
+        let fewer = fewer.join("\n") + "\n";
+        for flow in &flows {
+            let fails = |manifest: &str| {
+                judged_by(PLAN, manifest, &[whole(vec![flow.clone()])]).outcome == Outcome::Fail
+            };
+            prop_assert!(!fails(MANIFEST) || fails(&fewer));
+        }
+        let outcome = |manifest: &str| judged_by(PLAN, manifest, &[whole(flows.clone())]).outcome;
+        prop_assert!(outcome(&fewer) >= outcome(MANIFEST));
+    }
+
+    #[test]
+    fn a_policy_never_loosens(
+        flows in prop::collection::vec(any_flow(), 0..6), words in prop::collection::vec(any::<bool>(), 4),
+        dropped in 0u64..2,
+    ) {
+        let keys = ["unresolved", "ambiguous", "hidden-dns", "loss"];
+        let set = keys.iter().zip(&words).map(|(key, fails)| {
+            format!("{key}: {}", if *fails { "fail" } else { "inconclusive" })
+        });
+        let policy = format!("policy: {{{}}}\nendpoints:", set.collect::<Vec<_>>().join(", "));
+        let strict = MANIFEST.replace("endpoints:", &policy);
+        let attempts = [attempt(run().teardown(7_100, FRAMES, dropped).end(7_500), flows)];
+        let (before, after) =
+            (judged_by(PLAN, MANIFEST, &attempts), judged_by(PLAN, &strict, &attempts));
         prop_assert!(after.outcome >= before.outcome);
+        let failing = |verdict: &Verdict| -> Vec<String> {
+            let fails = verdict.findings.iter().filter(|finding| finding.severity == Outcome::Fail);
+            fails.map(|finding| finding.title.clone()).collect()
+        };
+        let after = failing(&after);
+        prop_assert!(failing(&before).iter().all(|title| after.contains(title)));
+    }
+
+    #[test]
+    fn the_order_of_repeats_does_not_change_the_verdict(
+        repeats in prop::collection::vec(prop::collection::vec(any_flow(), 0..3), 1..4).prop_flat_map(|repeats| {
+            let numbered: Vec<(u32, Vec<FlowRecord>)> = (1..).zip(repeats).collect();
+            (Just(numbered.clone()), Just(numbered).prop_shuffle())
+        }),
+    ) {
+        let (plan, manifest) = (plan(PLAN), manifest(MANIFEST));
+        let judged = |repeats: Vec<(u32, Vec<FlowRecord>)>| {
+            let count = repeats.len() as u32;
+            let attempts: Vec<Attempt> = repeats
+                .into_iter()
+                .map(|(n, flows)| Attempt { number: n, repeat: n, ..whole(flows) })
+                .collect();
+            judge(&JudgeInput { plan: &plan, manifest: &manifest, attempts: &attempts, repeats: count })
+        };
+        prop_assert_eq!(judged(repeats.0), judged(repeats.1));
     }
 }
