@@ -2,6 +2,7 @@
 
 use crate::ip::Addr;
 use crate::names::Names;
+use crate::protocol::quic::Paths;
 use crate::stream::Budget;
 use crate::weird::Oddities;
 
@@ -15,6 +16,7 @@ pub(crate) struct Context<'a> {
     pub(crate) names: &'a mut Names,
     pub(crate) budget: &'a mut Budget,
     pub(crate) oddities: &'a mut Oddities,
+    pub(crate) paths: &'a mut Paths,
 }
 
 impl Context<'_> {

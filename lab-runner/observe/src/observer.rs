@@ -19,6 +19,7 @@ use crate::link::{self, Link, Network, be16};
 use crate::names::Names;
 use crate::packet::{Packet, Wire};
 use crate::protocol::link_control;
+use crate::protocol::quic::Paths;
 use crate::record::{FORMAT, FlowRecord, L4, LinkFrame, Observation, Summary};
 use crate::stream::Budget;
 use crate::tcp::{self, ACK, SYN, Segment};
@@ -79,6 +80,7 @@ pub struct Observer {
     names: Names,
     budget: Budget,
     oddities: Oddities,
+    paths: Paths,
     watched: Option<Watched>,
     ether_types: BTreeMap<u16, u64>,
     canaries: Vec<LinkFrame>,
@@ -97,6 +99,7 @@ impl Observer {
             begun_ns: None,
             tunnels: HashMap::default(),
             oddities: Oddities::default(),
+            paths: Paths::default(),
             watched: None,
             ether_types: BTreeMap::new(),
             canaries: Vec::new(),
@@ -184,6 +187,7 @@ impl Observer {
                 names: &mut self.names,
                 budget: &mut self.budget,
                 oddities: &mut self.oddities,
+                paths: &mut self.paths,
             };
             match stage {
                 Stage::Tcp(Some(tcp)) => tcp::finish(tcp, &mut flow, &mut context),
@@ -454,6 +458,7 @@ impl Observer {
             names: &mut self.names,
             budget: &mut self.budget,
             oddities: &mut self.oddities,
+            paths: &mut self.paths,
         };
         // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
         let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
@@ -491,6 +496,7 @@ impl Observer {
             names: &mut self.names,
             budget: &mut self.budget,
             oddities: &mut self.oddities,
+            paths: &mut self.paths,
         };
         flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
         hot.wants = flow.stage.wants();

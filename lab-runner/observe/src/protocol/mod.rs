@@ -38,7 +38,7 @@ mod pieces;
 mod pop3;
 mod postgres;
 mod proxy_header;
-mod quic;
+pub(crate) mod quic;
 mod radius;
 mod rdp;
 mod redis;

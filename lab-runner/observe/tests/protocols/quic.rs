@@ -152,6 +152,23 @@ fn the_version_is_the_one_that_the_server_chose() {
 }
 
 #[test]
+fn a_connection_that_goes_on_from_another_address_is_known_by_its_id() {
+    let hello = crypto(0, &hello("api.nucleus-u8.example"));
+    // The server's handshake packet gives the id that the client sends to from then on.
+    let id = [3; 8];
+    let answer = [&[0xe0, 0, 0, 0, 1, 0, 8][..], &id, &[0x40, 40], &[9; 40]].concat();
+    let short = |id: &[u8]| [&[0x41][..], id, &[9; 40]].concat();
+    let mut wire = Wire::new();
+    wire.udp(PHONE, CLOUD, &initial(V1, &DCID, 0, &hello));
+    wire.udp(CLOUD, PHONE, &answer);
+    wire.udp("192.0.2.10:41000", CLOUD, &short(&id));
+    wire.udp("192.0.2.10:42000", CLOUD, &short(&[4; 8]));
+    let flows = wire.observe().flows;
+    assert_eq!((flows[1].app.as_str(), names(&flows[1])), ("quic", vec!["api.nucleus-u8.example"]));
+    assert_eq!(flows[2].app, "unknown");
+}
+
+#[test]
 fn a_hello_whose_pieces_contradict_each_other_is_told() {
     let (shown, meant) = (hello("api.nucleus-u8.example"), hello("api.elsewhere1.example"));
     let head = initial(V1, &DCID, 0, &crypto(0, &shown[..75]));

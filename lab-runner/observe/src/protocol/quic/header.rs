@@ -14,6 +14,7 @@ pub(super) struct Long<'a> {
     first: u8,
     pub(super) number: u32,
     pub(super) dcid: &'a [u8],
+    pub(super) scid: &'a [u8],
     /// What follows the ids.
     rest: &'a [u8],
 }
@@ -53,8 +54,8 @@ impl<'a> Long<'a> {
             let length = usize::from(fields.u8()?);
             if length > MAX_ID { None } else { fields.take(length) }
         };
-        let (dcid, _scid) = (id()?, id()?);
-        Some(Self { first, number, dcid, rest: fields.0 })
+        let (dcid, scid) = (id()?, id()?);
+        Some(Self { first, number, dcid, scid, rest: fields.0 })
     }
 
     /// Version Negotiation (RFC 8999 §6): the versions that the server speaks, of which at least one is known.

@@ -8,10 +8,12 @@ mod crypto;
 mod google;
 mod header;
 mod initial;
+mod paths;
 mod version;
 
 use self::header::{Kind, Long, Packet};
 use self::initial::Keys;
+pub(crate) use self::paths::Paths;
 use self::version::Version;
 use super::facts::Facts;
 use super::interface::{Conversation, Datagram, Heard};
@@ -32,6 +34,13 @@ const MAX_KEYS: u8 = 12;
 
 /// Tells QUIC by a version that exists and a header that fits it.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+    if let Some(name) = facts.context.paths.find(datagram.bytes) {
+        facts.recognised("quic");
+        if let Some(name) = name {
+            facts.escaped(NameKind::QuicSni, name.to_string());
+        }
+        return Heard::Done;
+    }
     if !is_quic(datagram) {
         return Heard::No;
     }
@@ -73,6 +82,8 @@ struct Connection {
     /// The side that sent it.
     client: Option<usize>,
     crypto: Pieces,
+    /// The server's name, unless it is an outer one.
+    name: Option<String>,
     /// The hello was read; only the version that the server chose is still awaited.
     told: bool,
     /// An Initial packet could not be opened.
@@ -117,6 +128,9 @@ impl Connection {
             if self.told {
                 if self.client != Some(datagram.side) {
                     facts.version(version::word(packet.header.number));
+                    if !facts.context.paths.note(packet.header.scid, self.name.as_deref()) {
+                        facts.weird("quic_paths_full");
+                    }
                     return true;
                 }
             } else if packet.kind == Kind::Initial && self.client.is_none_or(|client| client == datagram.side)
@@ -172,7 +186,9 @@ impl Connection {
         }
         match crypto::hello(self.crypto.so_far()) {
             Ok(Some(body)) => {
-                tell(hello::parse_as(Carrier::Quic, body, true), number, facts);
+                let hello = hello::parse_as(Carrier::Quic, body, true);
+                self.name = hello.sni.clone().filter(|_| !hello.ech);
+                tell(hello, number, facts);
                 self.ends(facts);
             }
             Ok(None) => {}
