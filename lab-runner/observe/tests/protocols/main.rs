@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod conversation;
-mod devices;
 mod datagrams;
+mod devices;
 mod dns;
 mod dtls;
 mod http;
+mod mangled;
 #[path = "../packets/mod.rs"]
 mod packets;
 mod quic;

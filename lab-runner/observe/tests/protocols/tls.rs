@@ -83,7 +83,7 @@ fn connection(sni: &str, server: &[u8], segment: usize) -> FlowRecord {
     wire.observe().flows.remove(0)
 }
 
-fn certified(issuer: &str, subject: &str, names: &[&str], address: Option<[u8; 4]>) -> Vec<u8> {
+pub(crate) fn certified(issuer: &str, subject: &str, names: &[&str], address: Option<[u8; 4]>) -> Vec<u8> {
     [server_hello(None), certificate(issuer, subject, names, address)].concat()
 }
 
