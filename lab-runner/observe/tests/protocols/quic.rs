@@ -123,6 +123,15 @@ fn a_hello_in_pieces_over_packets_out_of_order_names_its_server() {
 }
 
 #[test]
+fn behind_dns_over_quic_look_ups_are_hidden() {
+    let hello = packets::client_hello(None, &["doq"])[5..].to_vec();
+    let mut wire = Wire::new();
+    wire.udp(PHONE, "203.0.113.5:8853", &initial(V1, &DCID, 0, &crypto(0, &hello)));
+    wire.tcp_opens("192.0.2.10:40001", "203.0.113.66:443", &[&packets::client_hello(None, &[])]);
+    assert_eq!(wire.observe().flows[1].reason, Some(lab_observe::Reason::HiddenDns));
+}
+
+#[test]
 fn a_hello_that_never_becomes_whole_is_a_loss() {
     let hello = hello("api.nucleus-u8.example");
     let flow = flow(&[(true, initial(V1, &DCID, 0, &crypto(0, &hello[..30])))]);

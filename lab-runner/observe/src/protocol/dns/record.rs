@@ -21,6 +21,8 @@ const PARAM_ECH: u16 = 5;
 const PARAM_IPV6_HINT: u16 = 6;
 /// Records of one message that are kept.
 const MAX_KEPT: usize = 128;
+/// Owners of records of one message that are kept.
+const MAX_OWNERS: usize = 256;
 
 /// What is kept of a section's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl Records {
                 _ => {}
             }
         }
-        (self.kept() <= MAX_KEPT).then_some(data_at + length)
+        (self.kept() <= MAX_KEPT && self.names.len() <= MAX_OWNERS).then_some(data_at + length)
     }
 
     fn kept(&self) -> usize {
