@@ -2,9 +2,11 @@
 //!
 //! Only notes; what a flow is called is decided in [`crate::state`] once it is over.
 
+use std::net::IpAddr;
+
 use crate::context::Context;
 use crate::escape;
-use crate::flow::{CLIENT, Flow, UNKNOWN};
+use crate::flow::{CLIENT, Flow, SERVER, UNKNOWN};
 use crate::protocol::dns::message::Message;
 use crate::record::{Name, NameKind};
 
@@ -139,6 +141,11 @@ impl Facts<'_, '_> {
     /// The client's port and the server's.
     pub(crate) fn ports(&self) -> [u16; 2] {
         self.context.ports()
+    }
+
+    /// The server's address.
+    pub(crate) fn server(&self) -> IpAddr {
+        self.context.ends[SERVER].0.ip()
     }
 
     /// Whether the flow's opening was captured.

@@ -23,8 +23,6 @@ const EXT_ESNI: u16 = 0xffce;
 const MAX_ALPN: usize = 16;
 /// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
 const MAX_NAME: usize = 512;
-/// RFC 7858 §3.1 and RFC 9250 §4.1.1: look-ups over TLS, and over QUIC.
-const HIDDEN_DNS_PORT: u16 = 853;
 
 /// What carries a ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,8 +97,8 @@ impl ClientHello {
             }
         }
         let to_resolver = self.alpn.iter().any(|alpn| matches!(alpn.as_str(), "dot" | "doq"))
-            || facts.ports()[1] == HIDDEN_DNS_PORT
-            || self.sni.as_deref().is_some_and(doh::is_resolver);
+            || self.sni.as_deref().is_some_and(doh::is_resolver)
+            || doh::answers_at(facts.server(), facts.ports()[1]);
         if to_resolver {
             facts.hides_look_ups();
         }

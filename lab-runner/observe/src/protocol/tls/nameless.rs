@@ -2,6 +2,7 @@
 
 use super::record;
 use crate::flow::{CLIENT, SERVER};
+use crate::protocol::doh;
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 
@@ -50,6 +51,9 @@ impl Dialogue for Nameless {
         self.seen[side] = true;
         if self.seen == [true; 2] {
             facts.recognised("tls");
+            if doh::answers_at(facts.server(), facts.ports()[1]) {
+                facts.hides_look_ups();
+            }
             return Step::Done;
         }
         facts.suggested("tls");
