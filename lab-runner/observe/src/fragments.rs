@@ -85,7 +85,7 @@ impl Datagram {
         let end = self.pieces.last_key_value().map_or(0, |(offset, (_, length))| offset + length);
         let total = if fragment.last { Some(to) } else { self.total };
         // Only the last piece may end between the units of offsets.
-        let is_odd = length == 0 || (!fragment.last && length % 8 != 0);
+        let is_odd = length == 0 || (!fragment.last && !length.is_multiple_of(8));
         if is_odd || to > MAX_DATAGRAM || total.is_some_and(|total| end.max(to) > total) {
             return Err("fragment_malformed");
         }

@@ -128,7 +128,7 @@ impl Read for Pieces<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.turn += 1;
         let size = self.sizes[self.turn % self.sizes.len()];
-        if size == 0 && self.turn % 2 == 0 {
+        if size == 0 && self.turn.is_multiple_of(2) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let length = size.max(1).min(out.len());

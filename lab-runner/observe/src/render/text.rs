@@ -220,6 +220,9 @@ fn summary(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<
         line.push_str(&format!(", {given_up} times a bound was reached"));
     }
     writeln!(out, "\n{}", style.bold(&line))?;
+    for (kind, aside) in &summary.aside {
+        writeln!(out, "{}", style.dim(&format!("left aside: {kind}, {} frames", aside.frames)))?;
+    }
     for (word, count) in &summary.weird {
         let frames = summary.weird_frames.get(word).map_or(&[][..], Vec::as_slice);
         let frames: Vec<String> = frames.iter().take(SHOWN).map(u64::to_string).collect();
