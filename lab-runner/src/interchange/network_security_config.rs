@@ -7,8 +7,8 @@ use quick_xml::reader::Reader;
 
 use super::Format;
 use super::foreign::{Foreign, Lines};
-use super::seed::{Domain, Ids, Key, Notes, Said, Seed, SeedEndpoint, Statement, Told};
-use crate::manifest::{Peer, PortRange, Talker, Transport, canonical_host};
+use super::seed::{Domain, Ids, Key, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
+use crate::manifest::{PortRange, Talker, Transport, canonical_host};
 use crate::yaml::{Diagnostic, Position};
 
 /// The largest file, in bytes.
@@ -286,10 +286,12 @@ impl NetworkSecurityConfig {
             } else {
                 unsaid.push("encryption");
             }
-            let peer = if domain.subdomains {
-                Peer::Suffix(domain.name.clone())
-            } else {
-                Peer::Host(domain.name.clone())
+            let peer = match peer_of(&domain.name, domain.subdomains) {
+                Ok(peer) => peer,
+                Err(what) => {
+                    notes.add(&format!("<domain> in line {}: {what}", config.at.line));
+                    continue;
+                }
             };
             endpoints.push(SeedEndpoint {
                 id: ids.take(&domain.name),

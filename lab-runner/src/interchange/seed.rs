@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use super::Format;
 use super::seed_yaml;
-use crate::manifest::{Data, Peer, PortRange, Talker, Transport};
+use crate::manifest::{Data, Peer, PortRange, Talker, Transport, canonical_host};
 use crate::yaml::Position;
 
 /// Everything that a format knows of a manifest.
@@ -133,6 +134,28 @@ pub(super) fn peer_yaml(peer: &Peer) -> (&'static str, String) {
         Peer::Glob(pattern) => ("glob", seed_yaml::quoted(&pattern.to_string())),
         Peer::Cidr(net) => ("cidr", seed_yaml::plain(&net.to_string())),
         Peer::Class(class) => ("class", seed_yaml::plain(class.word())),
+    }
+}
+
+/// The peer that a source names by a text: an address, a host, or a domain with everything under it.
+///
+/// # Errors
+/// In words: no manifest can name it.
+pub(super) fn peer_of(text: &str, subdomains: bool) -> Result<Peer, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Peer::Cidr(address.into()));
+    }
+    let name = canonical_host(text)?;
+    if name == "localhost" || name.ends_with(".localhost") {
+        return Err(format!("{name} is the device itself (RFC 6761)"));
+    }
+    if !subdomains {
+        return Ok(Peer::Host(name));
+    }
+    // As a manifest has it: whoever declares a public suffix declares the world.
+    match psl::suffix_str(&name) {
+        Some(public) if public != name => Ok(Peer::Suffix(name)),
+        _ => Err(format!("{name} is a public suffix: everything under it is anybody's")),
     }
 }
 

@@ -8,8 +8,8 @@ use plist::stream::{BinaryReader, OwnedEvent, XmlReader};
 
 use super::Format;
 use super::foreign::Foreign;
-use super::seed::{Ids, Notes, Said, Seed, SeedEndpoint, Statement, Told};
-use crate::manifest::{Data, Peer, PortRange, Talker, Transport, canonical_host};
+use super::seed::{Ids, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
+use crate::manifest::{Data, PortRange, Talker, Transport, canonical_host};
 use crate::yaml::{Diagnostic, Position};
 
 /// The largest file, in bytes; they have a few KiB.
@@ -321,26 +321,37 @@ impl PrivacyInfo {
     /// to whom it goes.
     pub fn seed(&self, told: &Told) -> Seed {
         let mut ids = Ids::default();
-        let endpoint = |(name, at): &(String, Position)| SeedEndpoint {
-            id: ids.take(name),
-            origin: "NSPrivacyTrackingDomains".into(),
-            at: Some(*at),
-            talker: Talker::App,
-            talker_mark: None,
-            peer: Peer::Host(name.clone()),
-            transport: Transport::Tcp,
-            ports: vec![PortRange { first: 443, last: 443 }],
-            ports_mark: Some("guessed: Apple's file names no port or transport".into()),
-            keys: Vec::new(),
-            unsaid: vec![
-                "purpose (tracking: advertising or analytics)",
-                "data",
-                "recipient",
-                "country",
-                "phases",
-                "encryption",
-            ],
-        };
+        let mut notes = self.notes.clone();
+        let mut endpoints = Vec::new();
+        for (name, at) in &self.domains {
+            let peer = match peer_of(name, false) {
+                Ok(peer) => peer,
+                Err(what) => {
+                    notes.add(&format!("NSPrivacyTrackingDomains: {what}"));
+                    continue;
+                }
+            };
+            endpoints.push(SeedEndpoint {
+                id: ids.take(name),
+                origin: "NSPrivacyTrackingDomains".into(),
+                at: Some(*at),
+                talker: Talker::App,
+                talker_mark: None,
+                peer,
+                transport: Transport::Tcp,
+                ports: vec![PortRange { first: 443, last: 443 }],
+                ports_mark: Some("guessed: Apple's file names no port or transport".into()),
+                keys: Vec::new(),
+                unsaid: vec![
+                    "purpose (tracking: advertising or analytics)",
+                    "data",
+                    "recipient",
+                    "country",
+                    "phases",
+                    "encryption",
+                ],
+            });
+        }
         let collected = self.collected.iter().map(|one| {
             let word = one.data.map_or(one.kind.clone(), |data| data.word().to_owned());
             let mut kind = word;
@@ -360,9 +371,9 @@ impl PrivacyInfo {
             vendor: Said::of(told.vendor.as_deref(), None),
             model: Said::of(told.model.as_deref(), None),
             controllers: Vec::new(),
-            endpoints: self.domains.iter().map(endpoint).collect(),
+            endpoints,
             statements: collected.chain(tracks).collect(),
-            notes: self.notes.clone(),
+            notes,
         }
     }
 }

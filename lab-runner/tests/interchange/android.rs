@@ -46,6 +46,19 @@ fn the_seed_requires_encryption_only_where_the_app_does() {
 }
 
 #[test]
+fn addresses_the_phone_itself_and_public_suffixes_are_told_apart() {
+    let text = "<network-security-config><domain-config cleartextTrafficPermitted='true'>\n\
+        <domain includeSubdomains='true'>10.0.2.2</domain><domain>localhost</domain>\n\
+        <domain includeSubdomains='true'>co.uk</domain><domain>a.example</domain></domain-config></network-security-config>";
+    let yaml = import(&super::foreign(text), None).to_yaml();
+    let texts: Vec<String> = manifest(&yaml).endpoints.into_iter().map(|one| one.text).collect();
+    assert_eq!(texts, ["app → 10.0.2.2/32 tcp/443", "app → a.example tcp/443"]);
+    for note in ["localhost is the device itself", "co.uk is a public suffix"] {
+        assert!(yaml.contains(note), "{note} in {yaml}");
+    }
+}
+
+#[test]
 fn an_app_that_may_speak_clear_text_contradicts_a_manifest_that_forbids_it() {
     let of = |host: &str, more: &str| {
         manifest(&format!(

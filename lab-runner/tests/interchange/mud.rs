@@ -39,15 +39,21 @@ fn both_names_of_the_container_are_read_and_unknown_keys_are_listed() {
     let acls = file.as_object_mut().unwrap().remove("ietf-access-control-list:acls").unwrap();
     file["ietf-access-control-list:access-lists"] = acls;
     file["ietf-mud:mud"]["vendor:mood"] = "bright".into();
-    // RFC 9761: a profile of TLS, which nothing here reads, and the mark that there is one.
+    // As the example of RFC 9761 (section 7) has it, with its own names and the actions in the wrong place.
     file["ietf-mud:mud"]["extensions"] = serde_json::json!(["ietf-mud-tls"]);
-    let ace = "/ietf-access-control-list:access-lists/acl/1/aces/ace/0/matches";
-    file.pointer_mut(ace).unwrap()["ietf-acl-tls:client-profile"] =
-        serde_json::json!({"tls-dtls-profile": []});
+    file["ietf-mud:mud"]["ietf-mud-tls:is-tls-dtls-profile-supported"] = "true".into();
+    let ace = file.pointer_mut("/ietf-access-control-list:access-lists/acl/1/aces/ace/0").unwrap();
+    ace["matches"]["actions"] = ace.as_object_mut().unwrap().remove("actions").unwrap();
+    ace["matches"]["ietf-acl-tls:client-profile"] = serde_json::json!({"tls-dtls-profiles": [
+        {"name": "profile1", "supported-tls-versions": ["tls13"], "cipher-suite": [4865, 4866], "extension-types": [10]},
+    ]});
     let yaml = import(&foreign(file.to_string()), Some(Talker::Watch)).to_yaml();
     assert!(yaml.contains("not understood: ietf-mud:mud.vendor:mood"), "{yaml}");
     assert!(yaml.contains("the extension `ietf-mud-tls`"), "{yaml}");
-    assert_eq!(manifest(&yaml).endpoints[0].text, "watch → test.example.com tcp/443, encrypted");
+    assert_eq!(
+        manifest(&yaml).endpoints[0].text,
+        "watch → test.example.com tcp/443, encrypted, TLS 1.3 at least"
+    );
 }
 
 #[test]
@@ -182,7 +188,7 @@ fn declaration() -> impl Strategy<Value = String> {
         "[a-c]\\.u8\\.example".prop_map(|name| format!("suffix: {name}")),
     ];
     let range =
-        (1..40_000_u16, 0..30_000_u16).prop_map(|(first, more)| format!("\"{first}-{}\"", first + more));
+        (1..40_000_u16, 0..25_000_u16).prop_map(|(first, more)| format!("\"{first}-{}\"", first + more));
     let ports = prop_oneof![
         Just("1-65535".to_owned()),
         prop::collection::vec(range, 1..4).prop_map(|all| format!("[{}]", all.join(", ")))

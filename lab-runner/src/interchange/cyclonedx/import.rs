@@ -7,9 +7,11 @@ use url::{Host, Url};
 use super::{Bom, OWN, Organization, Service};
 use crate::interchange::Format;
 use crate::interchange::declared::yaml_of_property;
-use crate::interchange::seed::{Ids, Key, Notes, Said, Seed, SeedController, SeedEndpoint, Told, short};
+use crate::interchange::seed::{
+    Ids, Key, Notes, Said, Seed, SeedController, SeedEndpoint, Told, peer_of, short,
+};
 use crate::interchange::seed_yaml::plain;
-use crate::manifest::{Class, Data, Glob, Peer, PortRange, Talker, Transport, canonical_host};
+use crate::manifest::{Class, Data, Glob, Peer, PortRange, Talker, Transport};
 
 /// The keys of a declaration that a property may set, in a manifest's order.
 const KEYS: [&str; 21] = [
@@ -226,11 +228,10 @@ type OwnPeer = (Peer, Transport, Vec<PortRange>);
 
 /// The peer as the lab's own properties have it; `None` where there are none.
 fn own_peer<'a>(property: &impl Fn(&str) -> Option<&'a str>) -> Option<Result<OwnPeer, String>> {
-    let name = |text: &str| canonical_host(text);
     let peer = if let Some(text) = property("host") {
-        name(text).map(Peer::Host)
+        peer_of(text, false)
     } else if let Some(text) = property("suffix") {
-        name(text).map(Peer::Suffix)
+        peer_of(text, true)
     } else if let Some(text) = property("glob") {
         Glob::parse(text).map(Peer::Glob)
     } else if let Some(text) = property("cidr") {
@@ -301,11 +302,7 @@ fn at(uri: &str) -> Result<At, String> {
     let peer = match url.host() {
         Some(Host::Ipv4(address)) => Peer::Cidr(IpAddr::from(address).into()),
         Some(Host::Ipv6(address)) => Peer::Cidr(IpAddr::from(address).into()),
-        // In schemes that the URL standard doesn't know, an address is a name as well.
-        Some(Host::Domain(name)) => match name.parse::<IpAddr>() {
-            Ok(address) => Peer::Cidr(address.into()),
-            Err(_) => Peer::Host(canonical_host(name)?),
-        },
+        Some(Host::Domain(name)) => peer_of(name, false)?,
         None => return Err("it names no host".into()),
     };
     Ok(At { peer, transport, port, encrypted, mark })

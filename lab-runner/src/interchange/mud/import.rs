@@ -5,9 +5,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Ace, DNS_CONTROLLER, Direction, Host, Ip, MudFile, MudMatch, NTP_CONTROLLER, PortMatch, Ports};
+use super::{
+    Ace, DNS_CONTROLLER, Direction, GATEWAY_CONTROLLER, Host, Ip, MudFile, MudMatch, NTP_CONTROLLER,
+    PortMatch, Ports, TlsProfiles,
+};
 use crate::interchange::Format;
 use crate::interchange::seed::{Ids, Key, Notes, Said, Seed, SeedEndpoint, Told, short};
+use crate::interchange::seed_yaml::quoted;
 use crate::manifest::{Class, Peer, PortRange, Talker, Transport};
 
 /// IANA's numbers of the transports (Assigned Internet Protocol Numbers).
@@ -104,9 +108,10 @@ impl Import {
     fn ace(&mut self, direction: Direction, list: &str, ace: &Ace) {
         let place = format!("ace `{}` of `{}`", short(&ace.name, 64), short(list, 64));
         let mut note = |what: &str| self.notes.add(&format!("{place}: {what}"));
-        if !ace.actions.accepts() {
-            note("it forbids; what isn't declared is forbidden as it is");
-            return;
+        match ace.accepts() {
+            Some(true) => {}
+            Some(false) => return note("it forbids; what isn't declared is forbidden as it is"),
+            None => return note("it has no action: neither accept nor drop"),
         }
         let matches = &ace.matches;
         let ip = matches.ipv4.as_ref().or(matches.ipv6.as_ref());
@@ -132,7 +137,7 @@ impl Import {
                 transport: *transport,
                 transport_is_guessed: transports.len() > 1,
                 l4,
-                tls: matches.tls_profile,
+                tls: matches.tls.as_ref(),
             };
             self.endpoint(&ace.name, &place, peer.clone(), &facts);
         }
@@ -170,15 +175,14 @@ impl Import {
             Some(Direction::ToDevice) => keys.push(Key::sure("opened-by", "peer")),
             None => {}
         }
-        if facts.tls {
-            keys.push(Key::marked(
-                "encryption",
-                "required",
-                "the entry has a TLS profile (RFC 9761); the profile itself is not imported",
-            ));
+        if let Some(profiles) = facts.tls {
+            let mark = "by its TLS profile (RFC 9761), of which nothing else is imported";
+            keys.push(Key::marked("encryption", "required", mark));
+            let least = profiles.least().map(|least| quoted(least.word()));
+            keys.extend(least.map(|least| Key::marked("tls", least, mark)));
         }
         let mut unsaid: Vec<&'static str> = UNSAID.to_vec();
-        if facts.tls {
+        if facts.tls.is_some() {
             unsaid.retain(|key| *key != "encryption");
         }
         if opener.is_none() && facts.transport == Transport::Tcp {
@@ -215,7 +219,7 @@ struct Facts<'a> {
     transport: Transport,
     transport_is_guessed: bool,
     l4: Option<&'a Ports>,
-    tls: bool,
+    tls: Option<&'a TlsProfiles>,
 }
 
 impl Facts<'_> {
@@ -279,6 +283,7 @@ fn class(mud: &MudMatch) -> Result<Peer, String> {
     match mud.controller.as_deref() {
         Some(DNS_CONTROLLER) => return Ok(Peer::Class(Class::DnsResolver)),
         Some(NTP_CONTROLLER) => return Ok(Peer::Class(Class::NtpPool)),
+        Some(GATEWAY_CONTROLLER) => return Ok(Peer::Class(Class::Gateway)),
         Some(other) => return unknown(&format!("the controller {other}")),
         None => {}
     }

@@ -12,7 +12,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::foreign::{Foreign, Ignored, at_most, present};
-use crate::manifest::{PortRange, canonical_host};
+use crate::manifest::{PortRange, TlsVersion, canonical_host};
 use crate::yaml::Diagnostic;
 
 /// The most access control lists of a file.
@@ -26,6 +26,9 @@ const MOST_ENTRIES: usize = 20_000;
 pub(super) const DNS_CONTROLLER: &str = "urn:ietf:params:mud:dns";
 /// The class of peers that tell the device the time (RFC 8520, section 17.7).
 pub(super) const NTP_CONTROLLER: &str = "urn:ietf:params:mud:ntp";
+
+/// The network's router. Not registered; MUDgee writes it, of which most published MUD files are.
+pub(super) const GATEWAY_CONTROLLER: &str = "urn:ietf:params:mud:gateway";
 
 /// A MUD file as it was read.
 #[derive(Debug, Clone)]
@@ -135,19 +138,22 @@ pub(super) struct Ace {
     pub(super) name: String,
     #[serde(default)]
     pub(super) matches: Box<Matches>,
-    pub(super) actions: Actions,
+    actions: Option<Actions>,
+}
+
+impl Ace {
+    /// Whether the entry permits, forbids, or says neither.
+    pub(super) fn accepts(&self) -> Option<bool> {
+        // The example of RFC 9761 (section 7) has the actions among the matches.
+        let actions = self.actions.as_ref().or(self.matches.actions.as_ref())?;
+        // The identity may carry its module's name.
+        Some(actions.forwarding.rsplit(':').next() == Some("accept"))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Actions {
-    pub(super) forwarding: String,
-}
-
-impl Actions {
-    /// Whether the entry permits; the identity may carry its module's name.
-    pub(super) fn accepts(&self) -> bool {
-        self.forwarding.rsplit(':').next() == Some("accept")
-    }
+struct Actions {
+    forwarding: String,
 }
 
 /// What an entry matches (RFC 8519, section 4.1; RFC 8520, section 4).
@@ -161,10 +167,46 @@ pub(super) struct Matches {
     pub(super) icmp: bool,
     #[serde(rename = "ietf-mud:mud", alias = "mud")]
     pub(super) mud: Option<MudMatch>,
-    /// A TLS profile (RFC 9761), which says that the flow is TLS and how.
-    #[serde(rename = "ietf-acl-tls:client-profile", alias = "ietf-acl-tls:client-profiles", default)]
-    #[serde(deserialize_with = "present")]
-    pub(super) tls_profile: bool,
+    /// Profiles of TLS (RFC 9761), which say that the flow is TLS and how. The RFC's modules and its example have
+    /// different names for everything in them.
+    #[serde(rename = "ietf-acl-tls:client-profiles", alias = "ietf-acl-tls:client-profile")]
+    pub(super) tls: Option<TlsProfiles>,
+    actions: Option<Actions>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct TlsProfiles {
+    #[serde(default, alias = "tls-dtls-profiles", deserialize_with = "at_most::<_, _, 1000>")]
+    tls_dtls_profile: Vec<TlsProfile>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct TlsProfile {
+    #[serde(default, alias = "supported-tls-versions", deserialize_with = "at_most::<_, _, 100>")]
+    supported_tls_version: Vec<String>,
+}
+
+impl TlsProfiles {
+    /// The least version of TLS that a profile has, where every profile has versions and each is known.
+    pub(super) fn least(&self) -> Option<TlsVersion> {
+        let mut least = None;
+        for profile in &self.tls_dtls_profile {
+            if profile.supported_tls_version.is_empty() {
+                return None;
+            }
+            for version in &profile.supported_tls_version {
+                let version = match version.rsplit(':').next() {
+                    Some("tls12" | "tls-1.2") => TlsVersion::V1_2,
+                    Some("tls13" | "tls-1.3") => TlsVersion::V1_3,
+                    _ => return None,
+                };
+                least = Some(least.map_or(version, |least: TlsVersion| least.min(version)));
+            }
+        }
+        least
+    }
 }
 
 /// Fields of IPv4 or IPv6 (RFC 8519, section 4.2), with names (RFC 8520, section 8).
