@@ -203,23 +203,30 @@ fn flows_above_the_bound_are_counted_and_take_no_memory() {
     assert!(!seen.summary.complete());
 }
 
-/// An IPv4 fragment of a datagram, by its number, offset in bytes and whether more follows.
-fn fragment(id: u16, offset: u16, more: bool, length: usize, frame: &mut Vec<u8>) {
+/// Fragments of datagrams: a frame to make them of, with so many bytes of payload.
+fn fragments(length: usize) -> Vec<u8> {
     let mut wire = Wire::new();
-    wire.ip("192.0.2.10", "198.51.100.20", 17, 64, &vec![id as u8; length]);
+    wire.ip("192.0.2.10", "198.51.100.20", 17, 64, &vec![7; length]);
+    wire.frames.remove(0)
+}
+
+/// Writes a fragment that more follow, of the datagram with this id.
+fn fragment(template: &[u8], id: u16, offset: u16, frame: &mut Vec<u8>) {
     frame.clear();
-    frame.extend(&wire.frames[0]);
+    frame.extend(template);
     frame[18..20].copy_from_slice(&id.to_be_bytes());
-    frame[20..22].copy_from_slice(&(offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+    frame[20..22].copy_from_slice(&(offset / 8 | 0x2000).to_be_bytes());
+    // Bytes that differ from those of the fragment that this one overlaps.
+    frame[40] = offset as u8;
 }
 
 #[test]
 fn fragments_that_overlap_each_other_again_and_again() {
+    let template = fragments(64);
     let seen = Trial {
-        work: 2,
         most_memory: FIXED,
         ..trial(200_000, &|number, frame| {
-            fragment((number / 5000) as u16, (number * 8 % 60_000) as u16, true, 64, frame)
+            fragment(&template, (number / 5000) as u16, (number * 8 % 60_000) as u16, frame);
         })
     }
     .run();
@@ -228,10 +235,10 @@ fn fragments_that_overlap_each_other_again_and_again() {
 
 #[test]
 fn first_fragments_that_nothing_follows() {
+    let template = fragments(1400);
     Trial {
-        work: 2,
         most_memory: FIXED,
-        ..trial(200_000, &|number, frame| fragment(number as u16, 0, true, 1400, frame))
+        ..trial(200_000, &|number, frame| fragment(&template, number as u16, 0, frame))
     }
     .run();
 }
@@ -313,6 +320,47 @@ fn a_hello_in_records_of_one_byte() {
     })
     .run();
     assert!(seen.flows[0].names.iter().any(|name| name.name == "api.example"), "{:?}", seen.flows[0]);
+}
+
+/// Frames of each flow of a trickle.
+const TRICKLE: u32 = 60_000;
+
+/// Flow after flow whose client sends its stream byte by byte: what parsers hold is asked with each byte whether it is whole.
+fn trickle(port: u16, byte: &dyn Fn(usize) -> u8) {
+    let template = template(port, b"x");
+    trial(5 * TRICKLE, &|number, frame| {
+        let (flow, frame_of_flow) = (number / TRICKLE, number % TRICKLE);
+        let at = frame_of_flow.saturating_sub(3);
+        segment(&template, frame_of_flow, at, &[byte(at as usize)], frame);
+        let place = if frame_of_flow == 1 { 30 } else { 26 };
+        frame[place..place + 4].copy_from_slice(&(0x0a00_0000 + flow).to_be_bytes());
+    })
+    .run();
+}
+
+#[test]
+fn long_hellos_that_trickle() {
+    // A ClientHello of 65535 bytes, in records of one byte.
+    let message = [1, 0, 0xff, 0xff];
+    let record = |at: usize| [22, 3, 1, 0, 1, message.get(at).copied().unwrap_or(7)];
+    trickle(443, &|at| record(at / 6)[at % 6]);
+    // And in one record.
+    let record = [&[22, 3, 1, 0x40, 0][..], &message].concat();
+    trickle(443, &|at| record.get(at).copied().unwrap_or(7));
+}
+
+#[test]
+fn headers_that_trickle() {
+    let request = b"GET / HTTP/1.1\r\nX: ";
+    trickle(80, &|at| request.get(at).copied().unwrap_or(b'x'));
+    // Lines of one byte.
+    trickle(80, &|at| request.get(at).copied().unwrap_or(b"x:\r\n"[at % 4]));
+}
+
+#[test]
+fn look_ups_over_tcp_that_trickle() {
+    let message = [&[0xff, 0xff][..], &dns_query(7, "api.example")].concat();
+    trickle(53, &|at| message.get(at).copied().unwrap_or(0));
 }
 
 #[test]

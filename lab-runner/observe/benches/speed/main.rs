@@ -33,6 +33,7 @@ const MOST_TIMES_EMPTY_LOOP: f64 = 1.5;
 const MOST_MS_SMALL: f64 = 50.0;
 const MOST_FIXED_BYTES: f64 = 64e6;
 const MOST_BYTES_PER_FLOW: f64 = 1024.0;
+const MOST_MB_GROWN: f64 = 1.0;
 
 /// What tshark is asked for.
 const FIELDS: [&str; 5] =
@@ -63,12 +64,8 @@ fn main() -> ExitCode {
     if let Some(lab) = &args.lab {
         beside_others(lab, &input, flows, args.runs, &mut limits);
         if args.stream_gb > 0 {
-            limits.most(
-                "memory of a stream after all of it, to that after a tenth",
-                stream::growth(lab, args.stream_gb),
-                1.05,
-                "x",
-            );
+            let grown = stream::growth(lab, args.stream_gb);
+            limits.most("growth of memory over nine tenths of a stream", grown, MOST_MB_GROWN, "MB");
         }
     }
     if limits.over { ExitCode::FAILURE } else { ExitCode::SUCCESS }

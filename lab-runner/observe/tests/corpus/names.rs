@@ -16,7 +16,7 @@ const NOT_COMPARED: [&str; 2] = ["SSDP", "LLMNR"];
 const WIDE: [&str; 5] = ["TLS", "QUIC", "DNS", "HTTP", "HTTP_Proxy"];
 
 /// Names that devices give themselves on their own network, and the least share of them in percent.
-const NEAR: [(&str, f64); 3] = [("MDNS", 60.0), ("NetBIOS", 90.0), ("DHCP", 95.0)];
+const NEAR: [(&str, f64); 3] = [("MDNS", 95.0), ("NetBIOS", 95.0), ("DHCP", 95.0)];
 
 const EXCEPTIONS: Exceptions =
     &[("fuzz-*", "*", "bytes that a fuzzer changed: what is still a name is anybody's opinion")];

@@ -62,7 +62,6 @@ const REASONS: &[Reason] = &[
         Theirs::None,
         "whom a client wants to reach through a relay, which it doesn't tell",
     ),
-    (NameKind::Mdns, "MDNS", Theirs::Other, "NOT YET: names of answers"),
     (
         NameKind::Netbios,
         "NetBIOS",
