@@ -83,6 +83,11 @@ fn point_to_point_loopback_raw_and_cooked_links_lead_to_ip() {
     leads_to_ip(204, &[1, 0xff, 3, 0, 0x21]);
     leads_to_ip(9, &[0xff, 3, 2, 0x81, 0, 1, 1, 9]);
     leads_to_ip(104, &[0x0f, 0, 8, 0]);
+    leads_to_ip(100, SNAP);
+    leads_to_ip(109, &[0; 12]);
+    leads_to_ip(117, &[&[61, 2][..], &[0; 62]].concat());
+    leads_to_ip(138, &[&[0; 16][..], &[8, 0]].concat());
+    leads_to_ip(219, &[0, 1, 0, 9, 0, 2, 1, 9]);
     let cooked = [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 0x0a, 0, 0][..], &[8, 0]].concat();
     assert_eq!(leads_to_ip(113, &cooked).client_mac.unwrap().to_string(), "02:00:00:00:00:0a");
     let cooked = [&[8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, 6][..], &[2, 0, 0, 0, 0, 0x0a, 0, 0]].concat();

@@ -151,10 +151,22 @@ fn header(link_type: u16, data: &[u8], at: usize, padded: bool, link: &mut Link)
             }
             by_type(data, be16(data, at), at + 20, link);
         }
-        // HCI with its packet type (H4), with a direction before it, without one, and Linux' monitor.
-        187 | 199 | 201 | 254 => link.aside(Aside::BluetoothHci, at, data),
+        // RFC 2684 §5: LLC on ATM.
+        100 => ethernet::llc(data, at, link),
+        // OpenBSD's IPsec and packet filter: twelve bytes; a header that tells its length, on 4 bytes.
+        109 => link.ip(data, at + 12),
+        117 => {
+            if let Some(length) = data.get(at) {
+                link.ip(data, at + usize::from(*length).next_multiple_of(4));
+            }
+        }
+        // Apple's IP on FireWire: two addresses of eight bytes.
+        138 => by_type(data, be16(data, at + 16), at + 18, link),
+        219 => mpls(data, at, link),
+        // HCI with its packet type (H4), with a direction before it, and Linux' monitor.
+        187 | 201 | 254 => link.aside(Aside::BluetoothHci, at, data),
         // Classic baseband, low energy, with and without headers.
-        251 | 255 | 256 | 272 | 161 => link.aside(Aside::BluetoothAir, at, data),
+        251 | 255 | 256 | 272 => link.aside(Aside::BluetoothAir, at, data),
         186 | 189 | 220 | 249 | 266 | 288 | 293..=295 => link.aside(Aside::Usb, at, data),
         _ => link.network = Network::UnknownLink,
     }
