@@ -32,13 +32,7 @@ const FIELDS: [Field; 6] = [
         kinds: &[NameKind::Dhcp],
     },
     Field {
-        names: &[
-            "nbns.name",
-            "nbdgm.source_name",
-            "nbdgm.destination_name",
-            "nbss.called_name",
-            "nbss.calling_name",
-        ],
+        names: &["nbns.name", "nbdgm.source_name", "nbss.called_name", "nbss.calling_name"],
         protocols: &["NBNS", "NBDS", "NBSS", "SMB", "BROWSER"],
         kinds: &[NameKind::Netbios],
     },
