@@ -52,7 +52,7 @@ pub(super) struct Sighting<'a> {
     pub(super) encrypted: bool,
     pub(super) phase: &'a str,
     pub(super) frame: u64,
-    /// Only TCP: no connection came about.
+    /// Only TCP: no connection came about, or nothing was said over it.
     pub(super) nothing_sent: bool,
     /// Where the other end is.
     pub(super) address: IpAddr,
@@ -139,7 +139,7 @@ fn sighting<'a>(run: usize, flow: &'a AttributedFlow<'_>, around: &Surroundings)
         encrypted: crate::judge::protection(record) == Protection::Encrypted,
         phase: &flow.phase,
         frame: record.frames[0],
-        nothing_sent: record.l4 == L4::Tcp && !record.answered,
+        nothing_sent: crate::judge::protection(record) == Protection::NothingSent,
         address,
     })
 }

@@ -118,8 +118,11 @@ fn traffic(proposal: &mut Proposal) {
     }
 }
 
-/// Where the looked-up servers stand: network, transport, port and protocol.
-struct Networks(BTreeMap<(Vec<u8>, Transport, u16, String), (String, BTreeSet<usize>)>);
+/// Where a server stands: network, transport, port and protocol.
+type Stand = (Vec<u8>, Transport, u16, String);
+
+/// Where the looked-up servers stand, each with a name and the runs that show it.
+struct Networks(BTreeMap<Stand, (String, BTreeSet<usize>)>);
 
 impl Networks {
     fn of(proposals: &[Proposal]) -> Self {
@@ -147,7 +150,7 @@ impl Networks {
     }
 
     /// Networks as they are announced at the smallest: /24, and /48 (RFC 7454 section 6.1.3).
-    fn key(proposal: &Proposal, address: IpAddr) -> (Vec<u8>, Transport, u16, String) {
+    fn key(proposal: &Proposal, address: IpAddr) -> Stand {
         let network = match address {
             IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
             IpAddr::V6(v6) => v6.octets()[..6].to_vec(),

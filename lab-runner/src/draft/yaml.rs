@@ -110,14 +110,10 @@ fn declaration(text: &mut String, draft: &Draft, proposal: &Proposal, head: &Hea
     if proposal.transport != Transport::Tcp {
         put(4, &format!("transport: {}", proposal.transport.word()));
     }
-    if proposal.only_asked {
-        put(
-            4,
-            "# its name was only asked for, and nothing opened: this admits the question and no connection",
-        );
-    }
     if !proposal.ports.is_empty() {
-        put(4, &format!("ports: {}", ports(&proposal.ports)));
+        let limit = " # only asked for: this admits the question, and no connection";
+        let limit = if proposal.only_asked { limit } else { "" };
+        put(4, &format!("ports: {}{limit}", ports(&proposal.ports)));
     }
     if let Some(protocol) = &proposal.protocol {
         put(4, &format!("protocol: {}", quoted(protocol)));
@@ -152,11 +148,12 @@ fn declaration(text: &mut String, draft: &Draft, proposal: &Proposal, head: &Hea
 /// What a declaration was made from, in a line.
 fn seen(draft: &Draft, proposal: &Proposal) -> String {
     let seen = &proposal.seen;
-    let what = if proposal.only_asked { "questions" } else { "flows" };
+    let what = if proposal.only_asked { "question" } else { "flow" };
+    let several = if seen.count == 1 { "" } else { "s" };
     let (run, frame) = seen.first;
     let first = draft.runs.get(run).map_or("", String::as_str);
     let mut text = format!(
-        "seen in {}/{} runs, {} {what}, first in frame {frame} of {}",
+        "seen in {}/{} runs, {} {what}{several}, first in frame {frame} of {}",
         seen.runs.len(),
         draft.runs.len(),
         seen.count,

@@ -1,0 +1,94 @@
+//! How far a drafted manifest can be trusted: by device, and by how many runs it was drafted from.
+//!
+//!     LAB_CORPUS=… cargo bench -p lab-runner --no-default-features --bench stability
+//!
+//! Runs that fail though the product did nothing new, as drafted and with everything suspicious accepted; and injected
+//! endpoints that fail, are in doubt, or pass. Answers 1 where a figure for five runs is over its limit.
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+#[path = "../tests/stability/corpus.rs"]
+mod corpus;
+#[path = "../tests/stability/inject.rs"]
+mod inject;
+#[path = "../tests/stability/measure.rs"]
+mod measure;
+#[path = "../observe/tests/packets/mod.rs"]
+mod packets;
+
+use std::process::ExitCode;
+
+use lab_runner::draft::Accepted;
+use measure::{Injected, Tally};
+
+const TRAINING: [usize; 4] = [1, 3, 5, 10];
+/// The figures that have limits are those for so many runs.
+const JUDGED_BY: usize = 5;
+
+fn main() -> ExitCode {
+    let Some(devices) = corpus::devices() else { return ExitCode::SUCCESS };
+    let mut over = false;
+    println!("runs judged by a draft from others, in percent                        injected endpoints");
+    println!(
+        "device             from    runs   fail  inconcl.   pass  fail if accepted    fail  doubt   pass"
+    );
+    for training in TRAINING {
+        let (mut drafted, mut accepted, mut injected) =
+            (Tally::default(), Tally::default(), Injected::default());
+        for device in &devices {
+            let of_device = Figures {
+                drafted: measure::held_out(device, training, &Accepted::None),
+                accepted: measure::held_out(device, training, &Accepted::All),
+                injected: measure::injections(device, training).into_values().fold(
+                    Injected::default(),
+                    |mut all, one| {
+                        all.merge(one);
+                        all
+                    },
+                ),
+            };
+            of_device.print(&device.name, training.min(device.captures.len() - 1));
+            drafted.merge(&of_device.drafted);
+            accepted.merge(&of_device.accepted);
+            injected.merge(of_device.injected);
+        }
+        let all = Figures { drafted, accepted, injected };
+        all.print("all", training);
+        println!();
+        over |= training == JUDGED_BY && !all.hold();
+    }
+    if over {
+        println!(
+            "a figure for {JUDGED_BY} runs is over its limit: 5 % fail falsely, no injection passes, 95 % of them fail"
+        );
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+struct Figures {
+    drafted: Tally,
+    accepted: Tally,
+    injected: Injected,
+}
+
+impl Figures {
+    fn print(&self, name: &str, training: usize) {
+        let share = |count: u32| 100.0 * f64::from(count) / f64::from(self.drafted.all().max(1));
+        println!(
+            "{name:<18} {training:>4} {:>7} {:>6.1} {:>9.1} {:>6.1} {:>17.1} {:>7} {:>6} {:>6}",
+            self.drafted.all(),
+            self.drafted.failed(),
+            share(self.drafted.inconclusive),
+            share(self.drafted.pass),
+            self.accepted.failed(),
+            self.injected.fail,
+            self.injected.inconclusive,
+            self.injected.passed.len(),
+        );
+    }
+
+    fn hold(&self) -> bool {
+        let fail = 100.0 * f64::from(self.injected.fail) / f64::from(self.injected.all().max(1));
+        self.drafted.failed() <= 5.0 && self.injected.passed.is_empty() && fail >= 95.0
+    }
+}
