@@ -61,7 +61,8 @@ fn what_an_export_loses_goes_to_stderr_with_its_line() {
 
 #[test]
 fn the_phones_report_and_the_capture_of_a_run_are_compared() {
-    let capture = repository("fixtures/u8-nucleus/attempts/1/captures/phone.pcapng");
+    let run = repository("fixtures/u8-nucleus");
+    let capture = run.join("attempts/1/captures/phone.pcapng");
     let manifest = repository("test-plans/u8-nucleus/privacy-manifest.yaml");
     let bytes = std::fs::read(&capture).unwrap();
     let observation = lab_observe::observe(&bytes, lab_observe::Options::default()).unwrap();
@@ -86,6 +87,8 @@ fn the_phones_report_and_the_capture_of_a_run_are_compared() {
     let (code, out, err) = compare(&declared, &judged);
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(out.contains("1 flow without a name"), "the bare address: {out}");
+    let (code, of_run, _) = said(&lab(&["compare", report.to_str().unwrap(), run.to_str().unwrap()]));
+    assert_eq!((code, of_run), (Some(0), out));
     // The phone has the address: then the two agree on it, and the manifest doesn't.
     let with_address = [&declared[..], &["203.0.113.66"]].concat();
     assert_eq!(compare(&with_address, &[]).0, Some(0));

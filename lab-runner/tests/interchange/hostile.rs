@@ -1,6 +1,11 @@
 use std::time::{Duration, Instant};
 
-use lab_runner::interchange::Format;
+use std::path::Path;
+
+use lab_runner::interchange::foreign::Foreign;
+use lab_runner::interchange::seed::Told;
+use lab_runner::interchange::{self, Format};
+use lab_runner::manifest::Talker;
 
 use super::{data, json, refusal};
 
@@ -54,8 +59,7 @@ fn lists_depth_and_size_are_bounded() {
     let text = format!("<network-security-config>{nested}");
     assert!(quickly(text.as_bytes(), Format::NetworkSecurityConfig).contains("more than 16 deep"));
     let large = vec![b' '; (16 << 20) + 1];
-    let refused =
-        lab_runner::interchange::foreign::Foreign::from_bytes(std::path::Path::new("x"), large).unwrap_err();
+    let refused = Foreign::from_bytes(Path::new("x"), large).unwrap_err();
     assert!(refused.to_string().contains("larger than 16 MiB"));
 }
 
@@ -106,9 +110,58 @@ fn text_of_a_source_never_becomes_yaml_of_the_manifest() {
     }
     file["ietf-access-control-list:acls"]["acl"][1]["aces"]["ace"][0]["name"] = hostile.into();
     file[hostile] = 1.into();
-    let yaml =
-        super::import(&super::foreign(file.to_string()), Some(lab_runner::manifest::Talker::Watch)).to_yaml();
+    let yaml = super::import(&super::foreign(file.to_string()), Some(Talker::Watch)).to_yaml();
     let read = super::manifest(&yaml);
     assert_eq!((read.endpoints.len(), read.product.vendor.as_str()), (1, hostile));
     assert!(yaml.chars().all(|c| c == '\n' || !c.is_control() && !"\u{2028}\u{202e}".contains(c)), "{yaml}");
+}
+
+/// What is cut, doubled or changed anywhere is refused or read, and never more than that.
+#[test]
+fn no_change_of_a_good_file_is_more_than_refused() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below.max(1)
+    };
+    let mut binary = Vec::new();
+    let xml = std::fs::read(data("PrivacyInfo.xcprivacy")).unwrap();
+    plist::Value::from_reader_xml(xml.as_slice()).unwrap().to_writer_binary(&mut binary).unwrap();
+    let (bom, _) = lab_runner::interchange::cyclonedx::export::export(&super::full_manifest());
+    let files = [
+        (std::fs::read(data("rfc8520-lightbulb.json")).unwrap(), Format::Mud),
+        (std::fs::read(data("network_security_config.xml")).unwrap(), Format::NetworkSecurityConfig),
+        (xml, Format::XcPrivacy),
+        (binary, Format::XcPrivacy),
+        (bom.into_bytes(), Format::CycloneDx),
+    ];
+    let told = Told { talker: Some(Talker::Watch), ..Told::default() };
+    let (mut read, mut refused) = (0, 0);
+    for (good, format) in files {
+        for _ in 0..300 {
+            let mut bytes = good.clone();
+            for _ in 0..=random(4) {
+                let at = random(bytes.len());
+                match random(4) {
+                    0 => bytes.truncate(at),
+                    1 => bytes.insert(at, random(256) as u8),
+                    2 => bytes.splice(at..at, good[random(good.len())..].iter().copied()).for_each(drop),
+                    _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = random(256) as u8),
+                }
+            }
+            let Ok(file) = Foreign::from_bytes(Path::new("given"), bytes) else { continue };
+            match interchange::import(&file, format, &told) {
+                Ok(seed) => {
+                    read += 1;
+                    assert!(seed.to_yaml().chars().all(|c| c == '\n' || !c.is_control()));
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains("help:"), "{error}");
+                }
+            }
+            let _ = lab_runner::interchange::app_privacy_report::read(&file);
+        }
+    }
+    assert!(read > 50 && refused > 500, "{read} read, {refused} refused");
 }

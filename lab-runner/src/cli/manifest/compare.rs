@@ -1,7 +1,7 @@
 //! `lab manifest compare REPORT CAPTURE…`: what a phone says that its apps contacted, beside what captures saw.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lab_observe::{Observation, Options};
@@ -22,8 +22,8 @@ pub struct CompareArgs {
     /// The report, as the phone exports it (NDJSON)
     #[arg(value_name = "REPORT")]
     pub report: PathBuf,
-    /// pcap or pcapng files of the same time
-    #[arg(required = true, value_name = "CAPTURE")]
+    /// pcap or pcapng files of the same time, or folders of runs
+    #[arg(required = true, value_name = "CAPTURE|RUN")]
     pub captures: Vec<PathBuf>,
     /// Only this app, by its bundle identifier; may be repeated [default: all in the report]
     #[arg(long = "bundle", value_name = "ID")]
@@ -77,7 +77,7 @@ fn compared(args: &CompareArgs) -> Result<Comparison, Problems> {
         return Err(Diagnostic::whole_file(&args.report, message).help(help).into());
     }
     let mut captures: Vec<(String, Observation)> = Vec::new();
-    for file in &args.captures {
+    for file in &files(&args.captures)? {
         let refused = |message: String| {
             Problems::from(Diagnostic::whole_file(file, message).help("name a pcap or pcapng file"))
         };
@@ -88,6 +88,36 @@ fn compared(args: &CompareArgs) -> Result<Comparison, Problems> {
         captures.push((file.display().to_string(), observation));
     }
     Ok(compare(&report, &captures, &args.bundles, manifest.as_ref()))
+}
+
+/// The captures that are meant: files as they are, and of a run those of all its attempts.
+fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Problems> {
+    let mut files = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut found: Vec<PathBuf> = children(&path.join("attempts"))
+            .flat_map(|attempt| children(&attempt.join("captures")))
+            .filter(|file| file.extension().is_some_and(|ending| ending == "pcapng" || ending == "pcap"))
+            .collect();
+        if found.is_empty() {
+            return Err(Diagnostic::whole_file(
+                path,
+                "this folder has no captures under attempts/*/captures",
+            )
+            .help("name the folder of a run, or its captures")
+            .into());
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
+
+fn children(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()))
 }
 
 fn write(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
@@ -125,6 +155,7 @@ fn write(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn reported(contact: &Contact) -> String {
+    let often = if contact.hits == 1 { "once".to_owned() } else { format!("{} times", contact.hits) };
     let who = if contact.by_app { "by the app" } else { "by the person" };
-    format!("{}  {} times {who}, line {} of the report", contact.domain, contact.hits, contact.at.line)
+    format!("{}  {often} {who}, line {} of the report", contact.domain, contact.at.line)
 }
