@@ -148,7 +148,6 @@ pub(super) struct DeclarationArgs {
     /// clear text fails
     pub(super) encryption: Option<Encryption>,
     /// the least version of TLS; an older one fails, and so does clear text
-    #[schemars(with = "Option<TlsVersion>")]
     pub(super) tls: Option<TlsText>,
     /// whether the name may be hidden in an Encrypted Client Hello (default: allowed)
     pub(super) ech: Option<Ech>,
@@ -161,7 +160,8 @@ pub(super) struct DeclarationArgs {
     /// what makes it happen, for people
     pub(super) trigger: Option<String>,
     /// how often it happens, for people: `15m`, `24h`, `7d`
-    pub(super) period: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) period: Option<Quantity>,
     /// what it is for
     pub(super) purpose: Option<Purpose>,
     /// the personal data in it; an empty list says that there is none
@@ -200,11 +200,36 @@ pub(super) struct BudgetArgs {
 #[schemars(rename = "Allowance")]
 pub(super) struct AllowanceArgs {
     /// both directions together, with its unit: B, kB, MB, GB, KiB, MiB or GiB
-    #[schemars(regex(pattern = "^[0-9]+([.][0-9]+)? *([kMGKmg]i?)?[Bb]$"))]
-    pub(super) bytes: Option<String>,
+    #[schemars(with = "Option<String>", regex(pattern = "^[0-9]+([.][0-9]+)? *([kMGKmg]i?)?[Bb]$"))]
+    pub(super) bytes: Option<Quantity>,
     /// how many flows
     #[schemars(range(min = 1))]
     pub(super) connections: Option<u64>,
+}
+
+/// A number with its unit. One without is text as well, so that the missing unit can be told.
+pub(super) struct Quantity(pub(super) String);
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Quantity, D::Error> {
+        struct QuantityVisitor;
+        impl Visitor<'_> for QuantityVisitor {
+            type Value = Quantity;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number with its unit")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+                Ok(Quantity(number.to_string()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
+                Ok(Quantity(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(QuantityVisitor)
+    }
 }
 
 /// A TLS version; `1.2` without quotes is a number to YAML, and meant all the same.
@@ -236,6 +261,16 @@ impl<'de> Deserialize<'de> for TlsText {
             }
         }
         deserializer.deserialize_any(TlsVisitor)
+    }
+}
+
+impl JsonSchema for TlsText {
+    fn schema_name() -> Cow<'static, str> {
+        "TlsVersion".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": ["1.0", "1.1", "1.2", "1.3", 1.0, 1.1, 1.2, 1.3]})
     }
 }
 

@@ -5,122 +5,169 @@
 use super::words::{Evidence, OpenedBy};
 use super::{Budget, Declaration, PortRange, size_text};
 
-/// One way in which a declaration admits what another doesn't, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Beyond {
-    /// Another talker, peer, transport or opener: it is about something else.
-    Other(String),
-    /// On these ports.
-    Ports(Vec<PortRange>),
-    /// In these phases; `None`: in any.
-    Phases(Option<Vec<String>>),
-    /// In conditions that the other refuses.
-    Condition(String),
+/// A way in which a declaration admits what another doesn't, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    /// By another talker.
+    Talker,
+    /// Over another transport.
+    Transport,
+    /// Opened by another side.
+    Opener,
+    /// To others.
+    Peer,
+    /// On other ports.
+    Ports,
+    /// In other phases.
+    Phases,
+    /// In another protocol.
+    Protocol,
+    /// In clear text.
+    ClearText,
+    /// With an older TLS.
+    Tls,
+    /// With its name hidden.
+    Ech,
+    /// Without a server name.
+    Sni,
+    /// On weaker evidence.
+    Evidence,
+    /// With more bytes or connections.
+    Budget,
 }
 
-impl Beyond {
-    /// What it admits, as the end of a sentence.
-    pub(super) fn words(&self) -> String {
-        match self {
-            Beyond::Other(words) | Beyond::Condition(words) => words.clone(),
-            Beyond::Ports(ports) => {
-                let ports: Vec<String> = ports.iter().map(PortRange::to_string).collect();
-                format!("on port {}", ports.join(", "))
-            }
-            Beyond::Phases(None) => "in any phase".to_owned(),
-            Beyond::Phases(Some(phases)) => format!("in phase {}", phases.join(", ")),
-        }
-    }
+/// Whether the second declaration admits what the first doesn't, in one way.
+type Admits = fn(&Declaration, &Declaration) -> bool;
+
+/// The cheap questions first: most pairs differ in these.
+const WAYS: [(Way, Admits); 13] = [
+    (Way::Talker, |old, new| old.talker != new.talker),
+    (Way::Transport, |old, new| old.transport != new.transport),
+    (Way::Opener, |old, new| old.opened_by != new.opened_by),
+    (Way::Ports, |old, new| {
+        // Ranges that touch are one, so that a range within several is within one of them.
+        let within =
+            |range: &PortRange| old.ports.iter().any(|o| o.first <= range.first && range.last <= o.last);
+        !new.ports.iter().all(within)
+    }),
+    (Way::ClearText, |old, new| old.encryption.is_some() && new.encryption.is_none()),
+    (Way::Tls, |old, new| old.tls.is_some_and(|least| new.tls.is_none_or(|new| new < least))),
+    (Way::Ech, |old, new| old.ech_forbidden && !new.ech_forbidden),
+    (Way::Sni, |old, new| old.sni_required && !new.sni_required),
+    // Later words of `Evidence` are weaker; an address is compared as a peer.
+    (Way::Evidence, |old, new| {
+        new.evidence > old.evidence && old.evidence != Evidence::Ip && new.evidence != Evidence::Ip
+    }),
+    (Way::Protocol, |old, new| old.protocol.is_some() && old.protocol != new.protocol),
+    (Way::Phases, |old, new| match (&old.phases, &new.phases) {
+        (Some(old), Some(new)) => !new.iter().all(|phase| old.contains(phase)),
+        (Some(_), None) => true,
+        (None, _) => false,
+    }),
+    (Way::Budget, |old, new| {
+        old.budgets.iter().any(|budget| {
+            let same = same_span(*budget, new);
+            over(budget.bytes, same.bytes) || over(budget.connections, same.connections)
+        })
+    }),
+    (Way::Peer, |old, new| !old.peer.covers_peer(&new.peer)),
+];
+
+/// In which ways `new` admits what `old` doesn't, found one by one.
+pub(super) fn beyond<'d>(old: &'d Declaration, new: &'d Declaration) -> impl Iterator<Item = Way> + 'd {
+    WAYS.iter().filter(|(_, admits)| admits(old, new)).map(|(way, _)| *way)
 }
 
 /// Whether `wide` admits everything that `narrow` admits.
 pub(super) fn admits_all(wide: &Declaration, narrow: &Declaration) -> bool {
-    beyond(wide, narrow).is_empty()
+    beyond(wide, narrow).next().is_none()
 }
 
-/// In which ways `new` admits what `old` doesn't.
-pub(super) fn beyond(old: &Declaration, new: &Declaration) -> Vec<Beyond> {
-    let mut ways = Vec::new();
-    // The cheap questions first: most pairs differ in these.
-    if old.talker != new.talker {
-        let words = format!("by the {}, and not the {}", new.talker.word(), old.talker.word());
-        ways.push(Beyond::Other(words));
-    }
-    if old.transport != new.transport {
-        ways.push(Beyond::Other(format!("over {}, and not {}", new.transport.word(), old.transport.word())));
-    }
-    if old.opened_by != new.opened_by {
-        let by = if new.opened_by == OpenedBy::Peer { "the peer" } else { "the product" };
-        ways.push(Beyond::Other(format!("opened by {by}")));
-    }
-    if !old.peer.covers_peer(&new.peer) {
-        ways.push(Beyond::Other(format!("to {}, and not only {}", new.peer, old.peer)));
-    }
-    let ports = without(&new.ports, &old.ports);
-    if !ports.is_empty() {
-        ways.push(Beyond::Ports(ports));
-    }
-    match (&old.phases, &new.phases) {
-        (Some(_), None) => ways.push(Beyond::Phases(None)),
-        (Some(old), Some(new)) => {
-            let more: Vec<String> = new.iter().filter(|phase| !old.contains(phase)).cloned().collect();
-            if !more.is_empty() {
-                ways.push(Beyond::Phases(Some(more)));
+/// What `new` admits and `old` doesn't, in words, one way after another.
+pub(super) fn in_words(old: &Declaration, new: &Declaration) -> Vec<String> {
+    let mut ways: Vec<Way> = beyond(old, new).collect();
+    ways.sort_unstable();
+    ways.into_iter().map(|way| words(way, old, new)).collect()
+}
+
+fn words(way: Way, old: &Declaration, new: &Declaration) -> String {
+    match way {
+        Way::Talker => format!("by the {}, and not the {}", new.talker.word(), old.talker.word()),
+        Way::Transport => format!("over {}, and not {}", new.transport.word(), old.transport.word()),
+        Way::Opener if new.opened_by == OpenedBy::Peer => "opened by the peer".to_owned(),
+        Way::Opener => "opened by the product".to_owned(),
+        Way::Peer => format!("to {}, and not only {}", new.peer, old.peer),
+        Way::Ports => on_ports(&without(&new.ports, &old.ports)),
+        Way::Phases => {
+            let known = old.phases.as_deref().unwrap_or_default();
+            let more = |phases: &Vec<String>| {
+                phases.iter().filter(|phase| !known.contains(phase)).cloned().collect::<Vec<_>>()
+            };
+            in_phases(new.phases.as_ref().map(more).as_deref())
+        }
+        Way::Protocol => {
+            let known = old.protocol.as_deref().unwrap_or_default();
+            match &new.protocol {
+                Some(new) => format!("in {new}, and not {known}"),
+                None => format!("in any protocol, and not only {known}"),
             }
         }
-        (None, _) => {}
-    }
-    ways.extend(conditions(old, new).into_iter().map(Beyond::Condition));
-    ways
-}
-
-fn conditions(old: &Declaration, new: &Declaration) -> Vec<String> {
-    let mut ways = Vec::new();
-    match (&old.protocol, &new.protocol) {
-        (Some(old), None) => ways.push(format!("in any protocol, and not only {old}")),
-        (Some(old), Some(new)) if old != new => ways.push(format!("in {new}, and not {old}")),
-        _ => {}
-    }
-    if old.encryption.is_some() && new.encryption.is_none() {
-        ways.push("in clear text".to_owned());
-    }
-    match (old.tls, new.tls) {
-        (Some(least), None) => ways.push(format!("with TLS older than {}", least.word())),
-        (Some(least), Some(new)) if new < least => {
-            ways.push(format!("with TLS {}, and not {} at least", new.word(), least.word()));
+        Way::ClearText => "in clear text".to_owned(),
+        Way::Tls => {
+            let least = old.tls.map_or("", |tls| tls.word());
+            match new.tls {
+                Some(new) => format!("with TLS {}, and not {least} at least", new.word()),
+                None => format!("with TLS older than {least}"),
+            }
         }
-        _ => {}
+        Way::Ech => "with its name hidden in an Encrypted Client Hello".to_owned(),
+        Way::Sni => "without a server name in its ClientHello".to_owned(),
+        Way::Evidence => {
+            format!("on weaker evidence: {}, and not {}", new.evidence.word(), old.evidence.word())
+        }
+        Way::Budget => {
+            let budgets =
+                old.budgets.iter().flat_map(|budget| over_in_words(*budget, same_span(*budget, new)));
+            budgets.collect::<Vec<_>>().join("; ")
+        }
     }
-    if old.ech_forbidden && !new.ech_forbidden {
-        ways.push("with its name hidden in an Encrypted Client Hello".to_owned());
-    }
-    if old.sni_required && !new.sni_required {
-        ways.push("without a server name in its ClientHello".to_owned());
-    }
-    // Later words of `Evidence` are weaker; an address is compared as a peer.
-    if new.evidence > old.evidence && old.evidence != Evidence::Ip && new.evidence != Evidence::Ip {
-        ways.push(format!("on weaker evidence: {}, and not {}", new.evidence.word(), old.evidence.word()));
-    }
-    for old in &old.budgets {
-        let same = new.budgets.iter().find(|budget| budget.per == old.per);
-        ways.extend(over(*old, same.copied()));
-    }
-    ways
 }
 
-/// What a budget admits over another of the same span.
-fn over(old: Budget, new: Option<Budget>) -> Vec<String> {
+/// `on port 80, 8000-8010`.
+pub(super) fn on_ports(ports: &[PortRange]) -> String {
+    let ports: Vec<String> = ports.iter().map(PortRange::to_string).collect();
+    format!("on port {}", ports.join(", "))
+}
+
+/// `in phase pairing, idle`; without phases, in any.
+pub(super) fn in_phases(phases: Option<&[String]>) -> String {
+    match phases {
+        Some(phases) => format!("in phase {}", phases.join(", ")),
+        None => "in any phase".to_owned(),
+    }
+}
+
+/// A declaration's budget of the span of another; one that limits nothing where there is none.
+fn same_span(of: Budget, declaration: &Declaration) -> Budget {
+    let same = declaration.budgets.iter().find(|budget| budget.per == of.per);
+    same.copied().unwrap_or(Budget { per: of.per, bytes: None, connections: None })
+}
+
+fn over(old: Option<u64>, new: Option<u64>) -> bool {
+    old.is_some_and(|old| new.is_none_or(|new| new > old))
+}
+
+fn over_in_words(old: Budget, new: Budget) -> Vec<String> {
     let span = old.per.word();
-    let (bytes, connections) = new.map_or((None, None), |new| (new.bytes, new.connections));
-    let part = |old: Option<u64>, new: Option<u64>, text: &dyn Fn(u64) -> String| match (old, new) {
-        (Some(old), None) => Some(format!("without a limit of {} for each {span}", text(old))),
-        (Some(old), Some(new)) if new > old => {
-            Some(format!("up to {}, and not {}, for each {span}", text(new), text(old)))
-        }
-        _ => None,
+    let part = |old: Option<u64>, new: Option<u64>, text: fn(u64) -> String| {
+        let limit = text(old.filter(|_| over(old, new))?);
+        Some(match new {
+            None => format!("without a limit of {limit} for each {span}"),
+            Some(new) => format!("up to {}, and not {limit}, for each {span}", text(new)),
+        })
     };
-    let count = |count: u64| format!("{count} connections");
-    part(old.bytes, bytes, &size_text).into_iter().chain(part(old.connections, connections, &count)).collect()
+    let connections = part(old.connections, new.connections, |count| format!("{count} connections"));
+    part(old.bytes, new.bytes, size_text).into_iter().chain(connections).collect()
 }
 
 /// The ports of the first that are not in the second; both sorted and without overlap.
@@ -130,9 +177,7 @@ pub(super) fn without(ports: &[PortRange], other: &[PortRange]) -> Vec<PortRange
         let mut first = u32::from(range.first);
         let last = u32::from(range.last);
         for cut in other.iter().filter(|cut| cut.last >= range.first && cut.first <= range.last) {
-            if let Some(range) = port_range(first, u32::from(cut.first).saturating_sub(1)) {
-                left.push(range);
-            }
+            left.extend(port_range(first, u32::from(cut.first).saturating_sub(1)));
             first = first.max(u32::from(cut.last) + 1);
         }
         left.extend(port_range(first, last));

@@ -73,7 +73,7 @@ pub(super) fn declaration<'d>(
     let budgets = args.budget.map_or_else(Vec::new, |budget| budgets(reading, entry, budget));
     let written = Written {
         trigger: args.trigger,
-        period: args.period,
+        period: args.period.map(|period| period.0),
         data: args.data,
         recipient: args.recipient,
         country: args.country,
@@ -300,7 +300,7 @@ fn budget(reading: &mut Reading<'_>, entry: Entry<'_>, per: Span, args: Allowanc
         return None;
     }
     let bytes = match bytes {
-        Some(written) => match size(&written) {
+        Some(written) => match size(&written.0) {
             Ok(bytes) => Some(bytes),
             Err(message) => {
                 reading.error(part_at(entry, "bytes"), message, None);

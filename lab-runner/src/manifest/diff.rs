@@ -1,10 +1,10 @@
 //! What one manifest permits that another didn't, in words. It compares meaning: declarations that say the same in
 //! another order, under other ids or split into several are no change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::cover::{Beyond, beyond, without};
-use super::{Build, Declaration, Index, Manifest, OnDoubt, PortRange, Statement};
+use super::cover::{Way, admits_all, beyond, in_phases, in_words, on_ports, without};
+use super::{Build, Declaration, Index, Manifest, OnDoubt, Peer, PortRange, Statement};
 use crate::yaml::Position;
 
 /// Something that one manifest permits and the other doesn't.
@@ -33,7 +33,7 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Difference {
 }
 
 /// What `new` permits beside what `old` permits.
-fn permitted_beside(old: &Manifest, new: &Manifest) -> Vec<Change> {
+fn permitted_beside<'m>(old: &'m Manifest, new: &'m Manifest) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut add =
         |at: Option<Position>, file: String, words: String| changes.push(Change { file, at, words });
@@ -62,7 +62,7 @@ fn permitted_beside(old: &Manifest, new: &Manifest) -> Vec<Change> {
             add(Some(controller.at), own(), words);
         }
     }
-    let compared = Compared::new(old);
+    let mut compared = Compared::new(old);
     for declaration in new.declarations() {
         let words = compared.permitted_by(declaration);
         if !words.is_empty() {
@@ -74,84 +74,87 @@ fn permitted_beside(old: &Manifest, new: &Manifest) -> Vec<Change> {
     changes
 }
 
+/// The most pairs of declarations that are compared beside those of one id. A manifest of thousands that all cover one
+/// another is no vendor's; what is left of it is told as new.
+const MOST_PAIRS: usize = 2_000_000;
+
 /// The declarations that others are compared with.
 struct Compared<'m> {
     index: Index<'m>,
     by_id: BTreeMap<&'m str, &'m Declaration>,
+    /// Whom a peer is covered by: many declarations may share one.
+    covering: HashMap<&'m Peer, Vec<&'m Declaration>>,
+    pairs: usize,
 }
 
 impl<'m> Compared<'m> {
     fn new(manifest: &'m Manifest) -> Self {
         let by_id =
             manifest.declarations().map(|declaration| (declaration.id.as_str(), declaration)).collect();
-        Compared { index: Index::of(manifest), by_id }
+        Compared { index: Index::of(manifest), by_id, covering: HashMap::new(), pairs: 0 }
+    }
+
+    fn covering(&mut self, peer: &'m Peer) -> &[&'m Declaration] {
+        if self.pairs > MOST_PAIRS {
+            return &[];
+        }
+        let index = &self.index;
+        let covering = self.covering.entry(peer).or_insert_with(|| {
+            index.covering_peer(peer).into_iter().filter_map(|place| index.get(place)).collect()
+        });
+        self.pairs += covering.len();
+        covering
     }
 
     /// What a declaration permits and none of these does, in words; nothing where these permit it all.
-    fn permitted_by(&self, new: &Declaration) -> Vec<String> {
-        let covering: Vec<(&Declaration, Vec<Beyond>)> = self
-            .index
-            .covering_peer(&new.peer)
-            .into_iter()
-            .filter_map(|place| self.index.get(place))
-            .map(|old| (old, beyond(old, new)))
-            .collect();
-        let mut words = Vec::new();
-        if let Some(left) = uncovered(new, &covering) {
-            // What it is a change of: the declaration of the same name, else one that differs least.
-            let same = self.by_id.get(new.id.as_str()).map(|old| (*old, beyond(old, new)));
-            let nearest = covering.iter().min_by_key(|(_, ways)| ways.len()).cloned();
-            let about_the_same = |(_, ways): &(&Declaration, Vec<Beyond>)| {
-                !ways.iter().any(|way| matches!(way, Beyond::Other(_)))
-            };
-            let near = nearest.filter(about_the_same).or(same);
-            match near {
-                _ if !left.is_empty() => words.extend(left.iter().map(Beyond::words)),
-                Some((_, ways)) => words.extend(ways.iter().map(Beyond::words)),
-                None => words.push("nothing like it was there".to_owned()),
+    fn permitted_by(&mut self, new: &'m Declaration) -> Vec<String> {
+        let same = self.by_id.get(new.id.as_str()).copied();
+        if let Some(old) = same.filter(|old| admits_all(old, new)) {
+            return said_beside(old, new);
+        }
+        let covering = self.covering(&new.peer);
+        if let Some(old) = covering.iter().find(|old| admits_all(old, new)) {
+            return said_beside(old, new);
+        }
+        let mut words = match uncovered(new, covering) {
+            Some(left) if left.is_empty() => {
+                // What it is a change of: one that differs least, else the declaration of the same name.
+                let about_the_same = covering
+                    .iter()
+                    .filter(|old| !beyond(old, new).any(|way| way <= Way::Peer))
+                    .min_by_key(|old| beyond(old, new).count());
+                match about_the_same.copied().or(same) {
+                    Some(old) => in_words(old, new),
+                    None => vec!["nothing like it was there".to_owned()],
+                }
             }
+            Some(left) => left,
+            None => Vec::new(),
+        };
+        if !words.is_empty() {
             words = vec![format!("{} ({})", new.text, words.join("; "))];
         }
-        let said = self
-            .by_id
-            .get(new.id.as_str())
-            .copied()
-            .or_else(|| covering.iter().find(|(_, ways)| ways.is_empty()).map(|(old, _)| *old));
-        if let Some(old) = said {
-            words.extend(said_beside(old, new));
-        }
+        words.extend(same.into_iter().flat_map(|old| said_beside(old, new)));
         words
     }
 }
 
-/// What of a declaration's phases and ports no other admits, where one or several together may: `None` where all is
-/// admitted, an empty list where none admits it under the same conditions.
-fn uncovered(new: &Declaration, covering: &[(&Declaration, Vec<Beyond>)]) -> Option<Vec<Beyond>> {
-    let partly = |ways: &[Beyond]| ways.iter().all(|way| matches!(way, Beyond::Ports(_) | Beyond::Phases(_)));
-    let partly: Vec<&Declaration> =
-        covering.iter().filter(|(_, ways)| partly(ways)).map(|(old, _)| *old).collect();
+/// What of a declaration's phases and ports no other admits, where several together may: `None` where all is admitted,
+/// an empty list where none admits any of it under the same conditions.
+fn uncovered(new: &Declaration, covering: &[&Declaration]) -> Option<Vec<String>> {
+    let partly = |old: &&&Declaration| beyond(old, new).all(|way| matches!(way, Way::Ports | Way::Phases));
+    let meets = |old: &&&Declaration| new.ports.is_empty() || without(&new.ports, &old.ports) != new.ports;
+    let partly: Vec<&Declaration> = covering.iter().filter(partly).filter(meets).copied().collect();
     if partly.is_empty() {
         return Some(Vec::new());
     }
-    if new.ports.is_empty() {
-        // ICMP: only the phases can differ.
-        let phases = new.phases.as_ref();
-        let admits = |phase: Option<&String>| partly.iter().any(|old| in_phase(old, phase));
-        let left: Vec<String> =
-            phases.into_iter().flatten().filter(|phase| !admits(Some(phase))).cloned().collect();
-        return match phases {
-            Some(_) if left.is_empty() => None,
-            Some(_) => Some(vec![Beyond::Phases(Some(left))]),
-            None if admits(None) => None,
-            None => Some(vec![Beyond::Phases(None)]),
-        };
-    }
-    // The ports that are left, and the phases in which they are.
+    // The ports that are left, and the phases in which they are. ICMP has none: there only phases are left.
     let mut left: BTreeMap<Vec<PortRange>, Option<Vec<String>>> = BTreeMap::new();
     let mut in_one = |phase: Option<&String>| {
-        let of_phase = partly.iter().filter(|old| in_phase(old, phase));
+        let mut of_phase = partly.iter().filter(|old| in_phase(old, phase)).peekable();
+        let none = of_phase.peek().is_none();
         let ports = of_phase.fold(new.ports.clone(), |left, old| without(&left, &old.ports));
-        if !ports.is_empty() {
+        if none || !ports.is_empty() {
             let phases = left.entry(ports).or_default();
             if let Some(phase) = phase {
                 phases.get_or_insert_default().push(phase.clone());
@@ -167,12 +170,9 @@ fn uncovered(new: &Declaration, covering: &[(&Declaration, Vec<Beyond>)]) -> Opt
     }
     let words = |(ports, phases): (Vec<PortRange>, Option<Vec<String>>)| match phases {
         // In all of its phases: only the ports are new.
-        phases if phases == new.phases => Beyond::Ports(ports),
-        phases if ports == new.ports => Beyond::Phases(phases),
-        phases => {
-            let ports = Beyond::Ports(ports).words();
-            Beyond::Condition(format!("{ports} {}", Beyond::Phases(phases).words()))
-        }
+        phases if phases == new.phases && ports != new.ports => on_ports(&ports),
+        phases if ports == new.ports => in_phases(phases.as_deref()),
+        phases => format!("{} {}", on_ports(&ports), in_phases(phases.as_deref())),
     };
     Some(left.into_iter().map(words).collect())
 }

@@ -90,7 +90,7 @@ impl Glob {
         let mut again: Option<(usize, usize)> = None;
         while let Some(their) = other.get(theirs) {
             let fits = match self.labels.get(own) {
-                Some(Label::Exact(label)) => *their == Label::Exact(label.clone()),
+                Some(exact @ Label::Exact(_)) => their == exact,
                 Some(Label::One) => *their != Label::Many,
                 Some(Label::Many) => {
                     again = Some((own + 1, theirs + 1));
@@ -111,7 +111,7 @@ impl Glob {
     }
 }
 
-/// A row of wildcards in one order, `*` before one `**` at most: `**.*` and `*.**` both are two labels or more.
+/// A row of wildcards in one order, at most one `**` before the `*`: `**.*` and `*.**` both are two labels or more.
 fn normal(labels: Vec<Label>) -> Vec<Label> {
     let mut out: Vec<Label> = Vec::with_capacity(labels.len());
     let (mut row, mut open) = (0, false);
@@ -120,8 +120,8 @@ fn normal(labels: Vec<Label>) -> Vec<Label> {
             Label::One => row += 1,
             Label::Many => (row, open) = (row + 1, true),
             Label::Exact(_) => {
-                out.extend((usize::from(open)..row).map(|_| Label::One));
                 out.extend(open.then_some(Label::Many));
+                out.extend((usize::from(open)..row).map(|_| Label::One));
                 (row, open) = (0, false);
                 out.push(label);
             }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_row_of_wildcards_is_the_same_in_every_order() {
         assert_eq!(Glob::parse("**.*.U8.example").unwrap(), Glob::parse("*.**.u8.example.").unwrap());
-        assert_eq!(Glob::parse("**.**.u8.example").unwrap().to_string(), "*.**.u8.example");
+        assert_eq!(Glob::parse("**.**.u8.example").unwrap().to_string(), "**.*.u8.example");
     }
 
     #[test]

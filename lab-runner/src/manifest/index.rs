@@ -179,6 +179,12 @@ struct GlobNode<'m> {
     places: Vec<Place>,
 }
 
+impl GlobNode<'_> {
+    fn is_leaf(&self) -> bool {
+        self.exact.is_empty() && self.one.is_none() && self.many.is_none()
+    }
+}
+
 impl Default for GlobTree<'_> {
     fn default() -> Self {
         GlobTree { nodes: vec![GlobNode::default()] }
@@ -208,23 +214,28 @@ impl<'m> GlobTree<'m> {
         if self.nodes.len() == 1 {
             return;
         }
-        let (mut here, mut next) = (vec![0], Vec::new());
+        let (mut here, mut next, mut leaves) = (vec![0], Vec::new(), Vec::new());
         for label in name.rsplit('.') {
             for at in here.drain(..) {
                 let node = &self.nodes[at];
                 next.extend(node.exact.get(label));
-                next.extend(node.one.into_iter().chain(node.many));
+                next.extend(node.one);
                 next.extend(node.stays.then_some(at));
-            }
-            if next.is_empty() {
-                return;
+                match node.many.map(|many| (many, &self.nodes[many])) {
+                    // A pattern that begins with `**` takes all that is left: it need not be followed to the end.
+                    Some((many, first)) if first.is_leaf() => leaves.push(many),
+                    Some((many, _)) => next.push(many),
+                    None => {}
+                }
             }
             // Each place in the tree is followed once, by however many ways it was reached.
             next.sort_unstable();
             next.dedup();
             std::mem::swap(&mut here, &mut next);
         }
-        found.extend(here.into_iter().flat_map(|at| &self.nodes[at].places));
+        leaves.sort_unstable();
+        leaves.dedup();
+        found.extend(here.into_iter().chain(leaves).flat_map(|at| &self.nodes[at].places));
     }
 }
 

@@ -3,6 +3,8 @@
 //! It reads no clock: today is given. Some of the rules are RFC 9726's (BCP 241) for devices that declare their peers:
 //! no IP literals, and names that the vendor owns.
 
+use std::collections::HashMap;
+
 use super::class::{Class, is_local};
 use super::cover::admits_all;
 use super::name::is_under;
@@ -12,6 +14,9 @@ use crate::yaml::{Diagnostic, Position};
 
 /// The most remarks that are kept: nobody reads more, and each costs a walk to its line.
 const MOST: usize = 200;
+
+/// The most pairs of declarations that are compared: thousands that all cover one another are no vendor's.
+const MOST_PAIRS: usize = 2_000_000;
 
 /// Protocols that never run over UDP, as `lab observe` calls them.
 const NEVER_UDP: [&str; 4] = ["tls", "http", "ssh", "dot"];
@@ -28,7 +33,7 @@ const NAMELESS: [&str; 4] = ["ntp", "stun", "dhcp", "wireguard"];
 /// `shadowed`, `no-purpose`, `no-recipient`.
 pub fn lint(manifest: &Manifest, today: Date) -> Vec<Diagnostic> {
     let index = Index::of(manifest);
-    let mut remarks = Remarks { manifest, found: Vec::new() };
+    let mut remarks = Remarks { manifest, found: Vec::new(), covering: HashMap::new(), pairs: 0 };
     let owners = manifest.domains.len()
         + manifest.controllers.iter().map(|controller| controller.domains.len()).sum::<usize>();
     if owners == 0 && manifest.endpoints.iter().any(|declaration| anchor(&declaration.peer).is_some()) {
@@ -60,9 +65,12 @@ pub fn lint(manifest: &Manifest, today: Date) -> Vec<Diagnostic> {
 struct Remarks<'m> {
     manifest: &'m Manifest,
     found: Vec<Diagnostic>,
+    /// Whom a peer is covered by: many declarations may share one.
+    covering: HashMap<&'m Peer, Vec<&'m Declaration>>,
+    pairs: usize,
 }
 
-impl Remarks<'_> {
+impl<'m> Remarks<'m> {
     fn add(
         &mut self,
         of: Option<&Declaration>,
@@ -124,13 +132,16 @@ impl Remarks<'_> {
         self.add(Some(declaration), declaration.at, message, help);
     }
 
-    fn shadowed(&mut self, declaration: &Declaration, index: &Index<'_>) {
-        let earlier = index
-            .covering_peer(&declaration.peer)
-            .into_iter()
-            .filter_map(|place| index.get(place))
-            .take_while(|other| other.id != declaration.id)
-            .find(|other| admits_all(other, declaration));
+    fn shadowed(&mut self, declaration: &'m Declaration, index: &Index<'m>) {
+        if self.pairs > MOST_PAIRS {
+            return;
+        }
+        let covering = self.covering.entry(&declaration.peer).or_insert_with(|| {
+            index.covering_peer(&declaration.peer).into_iter().filter_map(|place| index.get(place)).collect()
+        });
+        self.pairs += covering.len();
+        let mut before = covering.iter().take_while(|other| other.id != declaration.id);
+        let earlier = before.find(|other| admits_all(other, declaration)).copied();
         if let Some(earlier) = earlier {
             let message = format!(
                 "[shadowed] `{}` is never used: `{}`, in line {}, admits all of it before",
