@@ -118,6 +118,9 @@ fn nodes_and_gateways_that_are_managed_say_who_they_are() {
 
 #[test]
 fn a_method_of_http_without_its_version_is_some_other_protocol_s() {
-    let flow = conversation(4222, &[(S, b"INFO {}\r\n"), (C, b"CONNECT {\"verbose\":false}\r\nPING\r\n")]);
+    let flow =
+        conversation(4222, &[(S, b"INFO {\"a\":1}\r\n"), (C, b"CONNECT {\"verbose\":false}\r\nPING\r\n")]);
+    assert_eq!((flow.app.as_str(), flow.names.len()), ("nats", 0));
+    let flow = conversation(4222, &[(C, b"CONNECT {\"verb"), (C, b"ose\":false}\r\n")]);
     assert_eq!((flow.app.as_str(), flow.names.len()), ("unknown", 0));
 }

@@ -77,6 +77,20 @@ fn a_header_that_a_proxy_puts_before_a_connection_is_stepped_over() {
     }
 }
 
+#[test]
+fn bytes_behind_a_request_that_make_no_sense_leave_doubt_and_the_next_request_is_read() {
+    let long =
+        [&b"GET / HTTP/1.1\r\nHost: a.example\r\nX: "[..], &[b'x'; 20_000], b"\r\nHost: b.example\r\n\r\n"]
+            .concat();
+    let next = b"GET / HTTP/1.1\r\nHost: c.example\r\n\r\n";
+    for odd in [&long[..], b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\nsomething else\r\n"] {
+        let parts: Vec<(bool, &[u8])> = odd.chunks(1400).chain([&next[..]]).map(|part| (C, part)).collect();
+        let flow = conversation(80, &parts);
+        assert_eq!((hosts(&flow), flow.unread), (vec!["a.example", "c.example"], true));
+        assert_eq!(flow.weird[0].word, "http_malformed");
+    }
+}
+
 /// A frame of HTTP/2 (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();

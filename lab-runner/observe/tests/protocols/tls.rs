@@ -125,6 +125,20 @@ fn a_certificate_that_never_ends_is_given_up_without_doubt_about_the_flow() {
 }
 
 #[test]
+fn a_hello_longer_than_any_still_tells_the_name_at_its_start_and_leaves_doubt() {
+    let mut hello = client_hello(Some("api.example"), &[]);
+    hello.extend([0; 60_000]);
+    // The extensions, the hello and its first record all claim to be longer than they are.
+    hello[6..9].copy_from_slice(&[1, 0x40, 0]);
+    hello[3..5].copy_from_slice(&[0x40, 0]);
+    let mut wire = Wire::new();
+    wire.tcp_opens(PHONE, SERVER, &hello.chunks(1400).collect::<Vec<_>>());
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!((flow.app.as_str(), flow.names_of(NameKind::Sni).next()), ("tls", Some("api.example")));
+    assert_eq!((flow.weird[0].word.as_str(), flow.unread), ("client_hello_cut", true));
+}
+
+#[test]
 fn a_server_that_does_not_answer_a_hello_in_tls_leaves_doubt() {
     let flow = connection("api.example", b"\x01\x02\x03\x04 whatever it is that these two speak", 1400);
     let weird: Vec<_> = flow.weird.iter().map(|weird| weird.word.as_str()).collect();

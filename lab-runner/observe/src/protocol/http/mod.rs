@@ -72,7 +72,14 @@ impl Connection {
             if progress.foreign {
                 return Step::NotMine;
             }
-            facts.recognised("http");
+            if progress.lost {
+                facts.weird("http_malformed");
+                facts.unread();
+            }
+            // A method alone may be another protocol's word; a line that was cut is given the benefit of the doubt.
+            if self.requests.has_begun() || shown.last {
+                facts.recognised("http");
+            }
             at += progress.taken;
             if progress.change.is_some() {
                 (self.asked, self.answers) = (progress.change, 0);

@@ -67,8 +67,10 @@ pub(super) struct Progress {
     pub(super) taken: usize,
     /// A request ended here that asks for a change.
     pub(super) change: Option<Change>,
-    /// The first line is no HTTP's.
+    /// What was seen so far is no HTTP's.
     pub(super) foreign: bool,
+    /// Bytes behind a request make no sense, and were left out.
+    pub(super) lost: bool,
 }
 
 /// Could an HTTP client's bytes begin so?
@@ -98,6 +100,8 @@ pub(super) struct Requests {
     upgrade: Option<Change>,
     /// A request was seen.
     begun: bool,
+    /// Bytes are missing, or made no sense: the next request is looked for.
+    searching: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -112,6 +116,11 @@ enum Place {
 }
 
 impl Requests {
+    /// Whether a request was seen.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// Whether what comes next is a request, and not the rest of one.
     pub(super) fn is_between(&self) -> bool {
         self.place == Place::RequestLine
@@ -127,7 +136,7 @@ impl Requests {
         if after_gap {
             self.begin_anew();
         }
-        let took = |taken| Progress { taken, change: None, foreign: false };
+        let took = |taken| Progress { taken, change: None, foreign: false, lost: false };
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -145,9 +154,7 @@ impl Requests {
             let from = self.searched.min(rest.len());
             let Some(end) = rest[from..].iter().position(|byte| *byte == b'\n').map(|end| from + end) else {
                 if rest.len() > MAX_LINE || (self.place == Place::RequestLine && probe(rest) == Probe::No) {
-                    // No request, or none that a server would take: begin anew with the next segment.
-                    self.begin_anew();
-                    return took(bytes.len());
+                    return self.gives_up(bytes.len());
                 }
                 self.searched = rest.len();
                 return took(at);
@@ -156,15 +163,13 @@ impl Requests {
             let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
             let was_head = self.place == Place::Headers;
             if !self.line(line, &mut tell) {
-                let foreign = !self.begun;
-                self.begin_anew();
-                return Progress { taken: bytes.len(), change: None, foreign };
+                return self.gives_up(bytes.len());
             }
             at += end + 1;
             if was_head && self.place != Place::Headers {
                 let change = if self.connect { Some(Change::Tunnel) } else { self.upgrade };
                 if change.is_some() {
-                    return Progress { taken: at, change, foreign: false };
+                    return Progress { change, ..took(at) };
                 }
             }
         }
@@ -172,7 +177,14 @@ impl Requests {
     }
 
     fn begin_anew(&mut self) {
-        *self = Self { begun: self.begun, ..Self::default() };
+        *self = Self { begun: self.begun, searching: true, ..Self::default() };
+    }
+
+    /// No request, or none that a server would take: begins anew with the next segment.
+    fn gives_up(&mut self, taken: usize) -> Progress {
+        let (foreign, lost) = (!self.begun, self.begun && !self.searching);
+        self.begin_anew();
+        Progress { taken, change: None, foreign, lost }
     }
 
     /// False where the line can't be part of a request.

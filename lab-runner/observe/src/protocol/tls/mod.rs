@@ -22,6 +22,8 @@ use crate::stream::MAX_HELD;
 
 /// Bytes of a server in which its certificate must come; chains take some 5 KiB.
 const MAX_FLIGHT: usize = MAX_HELD / 2;
+/// Bytes that are read of a ClientHello which claims to be longer than any.
+const MAX_START: usize = 4096;
 /// TLS 1.3 encrypts certificates (RFC 8446 §2).
 const TLS_1_3: u16 = 0x0304;
 
@@ -168,7 +170,13 @@ fn client_hello(bytes: &[u8], last: bool) -> Found {
     let missing = hello.map_or(0, |hello| hello.missing);
     let more_at = joined.more_at.map(|more_at| more_at.max(bytes.len() + missing)).filter(|_| !last);
     match (hello, more_at) {
-        (Some(hello), _) if hello.body.len() + hello.missing > MAX_HELD => Found::No,
+        // Too long to be put together: what comes early in it tells most.
+        (Some(hello), Some(_)) if hello.body.len() + hello.missing > MAX_HELD => {
+            match bytes.len() < MAX_START {
+                true => Found::More(MAX_START),
+                false => Found::Hello(parse_hello(hello.body, false)),
+            }
+        }
         (Some(hello), _) if hello.missing == 0 => Found::Hello(parse_hello(hello.body, true)),
         (_, Some(more_at)) if more_at <= MAX_HELD => Found::More(more_at),
         (Some(hello), _) => Found::Hello(parse_hello(hello.body, false)),
