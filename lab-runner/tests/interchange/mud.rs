@@ -83,6 +83,23 @@ fn peers_that_only_the_network_knows_are_not_made_up() {
 }
 
 #[test]
+fn what_carries_no_name_is_told_by_dns_as_mud_means_it() {
+    let evidence = |port: u16| {
+        let mut text = json("rfc8520-lightbulb.json").to_string();
+        for (from, to) in
+            [("\"tcp\"", "\"udp\""), ("\"protocol\":6", "\"protocol\":17"), ("443", &port.to_string())]
+        {
+            text = text.replace(from, to);
+        }
+        let text = text.replace("\"ietf-mud:direction-initiated\":\"from-device\",", "");
+        let yaml = import(&foreign(text), Some(Talker::Watch)).to_yaml();
+        manifest(&yaml).endpoints[0].text.clone()
+    };
+    assert_eq!(evidence(123), "watch → test.example.com udp/123, evidence dns");
+    assert_eq!(evidence(443), "watch → test.example.com udp/443");
+}
+
+#[test]
 fn a_name_that_opens_towards_the_device_is_not_imported_as_something_else() {
     let text = json("rfc8520-lightbulb.json").to_string().replace("\"from-device\"", "\"to-device\"");
     let yaml = import(&foreign(text), Some(Talker::Watch)).to_yaml();

@@ -175,6 +175,12 @@ impl Import {
             Some(Direction::ToDevice) => keys.push(Key::sure("opened-by", "peer")),
             None => {}
         }
+        // MUD names a peer by what DNS answers, and the default asks for a name in the flow as well. Over UDP there is one in
+        // QUIC alone.
+        let may_be_quic = ports.iter().any(|range| range.contains(443));
+        if facts.transport == Transport::Udp && matches!(key.0, Peer::Host(_)) && !may_be_quic {
+            keys.push(Key::marked("evidence", "dns", "guessed: few protocols over UDP carry a name"));
+        }
         if let Some(profiles) = facts.tls {
             let mark = "by its TLS profile (RFC 9761), of which nothing else is imported";
             keys.push(Key::marked("encryption", "required", mark));
