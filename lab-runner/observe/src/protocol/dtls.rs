@@ -202,10 +202,13 @@ impl Handshake {
         false
     }
 
-    /// What there is of a hello that never became whole.
+    /// What there is of a hello that never became whole; without any, it came before the capture.
     pub(super) fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        if !std::mem::replace(&mut self.told, true) && self.hello.length > 0 {
+        let is_missing = self.began() && !std::mem::replace(&mut self.told, true);
+        if is_missing {
             facts.lossy();
+        }
+        if is_missing && self.hello.length > 0 {
             hello::parse_as(Carrier::Dtls, self.hello.pieces.so_far(), false).tell(NameKind::Sni, facts);
         }
         self.hello.pieces.clear(facts.context.budget);

@@ -62,6 +62,7 @@ fn a_hello_with_a_fragment_missing_is_a_loss() {
 #[test]
 fn a_session_in_its_midst_is_told_by_records_that_fill_the_datagram() {
     let data = record(23, 1, &[9; 40]);
-    assert_eq!(flow(&[[&data[..], &data].concat()], &[]).app, "dtls");
+    let midst = flow(&[[&data[..], &data].concat()], &[]);
+    assert_eq!((midst.app.as_str(), midst.reason), ("dtls", Some(Reason::Loss)));
     assert_eq!(flow(&[[&data[..], &[0]].concat()], &[]).app, "unknown");
 }

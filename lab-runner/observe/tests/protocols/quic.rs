@@ -187,6 +187,13 @@ fn a_hello_whose_pieces_contradict_each_other_is_told() {
 }
 
 #[test]
+fn a_connection_in_its_midst_has_lost_its_name() {
+    let handshake = [&[0xe0, 0, 0, 0, 1, 0, 0][..], &[0x40, 40], &[9; 40]].concat();
+    let flow = flow(&[(false, handshake)]);
+    assert_eq!((flow.app.as_str(), flow.reason), ("quic", Some(lab_observe::Reason::Loss)));
+}
+
+#[test]
 fn what_only_resembles_quic_is_not_called_so() {
     // A version, but no length that fits; a greased version in a short datagram; a list of unknown versions.
     let mut packet = initial(V1, &DCID, 0, &[]);

@@ -86,7 +86,7 @@ struct Connection {
     name: Option<String>,
     /// The hello was read; only the version that the server chose is still awaited.
     told: bool,
-    /// An Initial packet could not be opened.
+    /// Packets came that could not be opened: the hello may have been among them, or before them.
     sealed: bool,
 }
 
@@ -136,6 +136,8 @@ impl Connection {
             } else if packet.kind == Kind::Initial && self.client.is_none_or(|client| client == datagram.side)
             {
                 self.initial(&packet, datagram, facts);
+            } else {
+                self.sealed |= packet.kind != Kind::Retry;
             }
         }
         // Behind the handshake come short headers.
