@@ -8,7 +8,7 @@ use std::str::FromStr;
 use lab_observe::{FlowRecord, MacAddr};
 
 /// The device whose flows are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Device {
     /// The host with this link address.
     Link(MacAddr),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `sighting` | flows in the terms of a declaration |
 //! | `pattern` | names to patterns, as far as repeats support it |
+//! | `channel` | whether look-ups may carry data |
 //! | `propose` | what was used alike to one proposal |
 //! | `suspicion` | what needs a person's word, and what a person should look at |
 //! | `purpose` | what an endpoint may be for |
@@ -12,6 +13,7 @@
 //!
 //! A pure function of the runs: no I/O, no clock, and the order of the runs changes nothing but which is called first.
 
+mod channel;
 mod pattern;
 mod propose;
 mod purpose;
@@ -41,14 +43,15 @@ pub enum Accepted {
 }
 
 impl Accepted {
-    /// Whether it is declared.
+    /// Whether it is declared. What a manifest has no words for never is.
     pub fn admits(&self, proposal: &Proposal) -> bool {
-        proposal.suspicions.is_empty()
+        let given = proposal.suspicions.is_empty()
             || match self {
                 Self::None => false,
                 Self::Some(ids) => ids.contains(&proposal.id),
                 Self::All => true,
-            }
+            };
+        given && proposal.declarable
     }
 }
 

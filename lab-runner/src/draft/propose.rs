@@ -7,9 +7,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::channel;
 use super::pattern::{self, NamePattern, Names};
 use super::purpose::{self, Guess};
-use super::sighting::{Question, Sighting, Sightings, To};
+use super::sighting::{self, Question, Sighting, Sightings, To};
 use crate::manifest::{Class, Evidence, Glob, OpenedBy, Peer, PortRange, Talker, Transport};
 
 /// The first port that a host takes where it doesn't matter (RFC 6056 section 3.2 suggests all from 1024 on).
@@ -55,6 +56,8 @@ pub struct Proposal {
     pub(super) sure: bool,
     /// Names are only asked for; nothing was opened.
     pub(super) only_asked: bool,
+    /// There are words for it in a manifest: its names are host names.
+    pub(super) declarable: bool,
 }
 
 /// What a proposal was made from.
@@ -174,6 +177,7 @@ fn blank(alike: &Alike, peer: Peer) -> Proposal {
         addresses: BTreeSet::new(),
         sure: false,
         only_asked: false,
+        declarable: true,
     }
 }
 
@@ -256,6 +260,7 @@ fn of_address(alike: &Alike, to: &To, flows: &[&Sighting<'_>]) -> Proposal {
     }
     if let To::NoHost(name) = to {
         proposal.seen.names.push(name.clone());
+        proposal.declarable = false;
     }
     if alike.transport != Transport::Icmp {
         let free = ports.keys().all(|port| *port >= FIRST_FREE_PORT);
@@ -285,13 +290,22 @@ fn of_questions(questions: &[Question<'_>], proposals: &[Proposal], runs: usize)
         if proposals.iter().any(covered) {
             continue;
         }
-        match crate::manifest::canonical_host(question.name) {
-            Ok(name) => asked.entry(question.talker).or_default().entry(name).or_default().push(question),
-            Err(_) => strange.entry((question.talker, question.name)).or_default().push(question),
+        match sighting::host(question.name) {
+            Some(name) => asked.entry(question.talker).or_default().entry(name).or_default().push(question),
+            None => {
+                let domain = channel::domain(question.name);
+                strange.entry((question.talker, domain)).or_default().push(question);
+            }
         }
     }
     let mut found = Vec::new();
-    for (talker, asked) in asked {
+    for (talker, mut asked) in asked {
+        // What is told through names is one thing, however many names it takes.
+        for domain in channel::open(asked.values().flatten().copied()) {
+            let told = asked.extract_if(.., |name, _| channel::domain(name) == domain);
+            let (names, of): (Vec<String>, Vec<Vec<&Question<'_>>>) = told.unzip();
+            found.push(of_look_up(talker, Peer::Suffix(domain), names, of.into_iter().flatten()));
+        }
         let names: Names = asked
             .iter()
             .map(|(name, of)| (name.clone(), of.iter().map(|question| question.run).collect()))
@@ -301,8 +315,12 @@ fn of_questions(questions: &[Question<'_>], proposals: &[Proposal], runs: usize)
             found.push(of_look_up(talker, peer(one.pattern), one.names.clone(), of));
         }
     }
-    for ((talker, name), of) in strange {
-        found.push(of_look_up(talker, Peer::Host(name.to_owned()), vec![name.to_owned()], of.into_iter()));
+    for ((talker, domain), of) in strange {
+        let names: BTreeSet<String> = of.iter().map(|question| question.name.to_owned()).collect();
+        let names = names.into_iter().collect();
+        let mut proposal = of_look_up(talker, Peer::Host(domain.to_owned()), names, of.into_iter());
+        proposal.declarable = false;
+        found.push(proposal);
     }
     found
 }
@@ -367,9 +385,9 @@ fn name(proposals: &mut [Proposal]) {
     }
 }
 
-/// In the letters of an id: it begins with a letter and has letters, digits and hyphens.
+/// In the letters of an id: it begins with a letter, has letters, digits and hyphens, and leaves room for a number.
 fn in_letters(text: &str) -> String {
-    const LONGEST: usize = 80;
+    const LONGEST: usize = 50;
     let mut id = String::new();
     for character in text.chars().take(LONGEST) {
         if character.is_ascii_alphanumeric() {

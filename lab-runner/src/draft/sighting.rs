@@ -144,14 +144,19 @@ fn sighting<'a>(run: usize, flow: &'a AttributedFlow<'_>, around: &Surroundings)
     })
 }
 
+/// A name as a manifest may have it; `None` for what is no host's name, or an address written in a name's place.
+pub(super) fn host(name: &str) -> Option<String> {
+    canonical_host(name).ok().filter(|host| host.parse::<IpAddr>().is_err())
+}
+
 /// Whom a flow that the product opened is with, and how well that is known.
 fn whom(record: &FlowRecord, around: &Surroundings) -> (To, Evidence) {
     let told = |names: Vec<&str>| -> To {
         let mut hosts = BTreeSet::new();
         for name in names {
-            match canonical_host(name) {
-                Ok(host) => drop(hosts.insert(host)),
-                Err(_) => return To::NoHost(name.to_owned()),
+            match host(name) {
+                Some(host) => drop(hosts.insert(host)),
+                None => return To::NoHost(name.to_owned()),
             }
         }
         To::Names(hosts)

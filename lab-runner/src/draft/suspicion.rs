@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::channel;
 use super::propose::{Proposal, UNKNOWN};
 use super::sighting::{Question, Sightings};
-use crate::judge::DnsChannel;
 use crate::manifest::{Class, Evidence, OpenedBy, Peer, Transport};
 
 /// Protocols that say what they are for in every packet, so that a fixed address alone hides nothing.
@@ -85,9 +85,8 @@ fn name(proposal: &mut Proposal, look_alike: Option<String>, tunnel: Option<Stri
             .suspicions
             .push("only the product itself says this name: no look-up gave its address".into());
     }
-    let no_host = proposal.seen.names.iter().find(|name| crate::manifest::canonical_host(name).is_err());
-    if no_host.is_some() {
-        proposal.suspicions.push("it is no host's name".into());
+    if !proposal.declarable {
+        proposal.suspicions.push("no host has such a name, and a manifest no word for it".into());
     }
 }
 
@@ -201,22 +200,14 @@ fn looks_like(one: &str, other: &str) -> bool {
     a != b && (shape(&a) == shape(&b) || strsim::damerau_levenshtein(&a, &b) <= ALIKE)
 }
 
-/// Proposals whose look-ups could carry data, each with why: by the judge's own measure.
+/// Proposals whose look-ups could carry data, each with why.
 fn tunnels(proposals: &[Proposal], questions: &[Question<'_>]) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for proposal in proposals.iter().filter(|proposal| proposal.peer.is_named()) {
-        let mut channels: BTreeMap<usize, DnsChannel<'_>> = BTreeMap::new();
-        for question in questions.iter().filter(|question| proposal.peer.covers_name(question.name)) {
-            let domain = psl::domain_str(question.name).map_or(0, str::len);
-            let open =
-                question.name.get(..question.name.len().saturating_sub(domain)).unwrap_or(question.name);
-            channels.entry(question.run).or_default().asked(question.name, open, question.qtype);
-        }
-        if let Some(why) = channels.values().find_map(|channel| channel.excess(1)) {
-            found.insert(proposal.id.clone(), why);
-        }
-    }
-    found
+    let named = proposals.iter().filter(|proposal| proposal.peer.is_named());
+    let told = named.filter_map(|proposal| {
+        let asked = questions.iter().filter(|question| proposal.peer.covers_name(question.name));
+        Some((proposal.id.clone(), channel::excess(asked)?))
+    });
+    told.collect()
 }
 
 #[cfg(test)]

@@ -20,16 +20,22 @@ pub(crate) struct Repeat {
 
 /// All devices of the corpus; `None`, said on stdout, where there is none.
 pub(crate) fn devices() -> Option<Vec<Repeats>> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    let folder = std::env::var_os("LAB_CORPUS").map_or(beside, PathBuf::from).join("repeats");
-    let Ok(listing) = std::fs::read_dir(&folder) else {
-        println!("skipped: no corpus at {} (set LAB_CORPUS)", folder.display());
-        return None;
-    };
+    let listing = std::fs::read_dir(folder("repeats")?).unwrap();
     let mut folders: Vec<PathBuf> =
         listing.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     Some(folders.iter().map(|folder| repeats(folder)).collect())
+}
+
+/// A folder of the corpus.
+pub(crate) fn folder(part: &str) -> Option<PathBuf> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let folder = std::env::var_os("LAB_CORPUS").map_or(beside, PathBuf::from).join(part);
+    if !folder.is_dir() {
+        println!("skipped: no corpus at {} (set LAB_CORPUS)", folder.display());
+        return None;
+    }
+    Some(folder)
 }
 
 fn repeats(folder: &Path) -> Repeats {

@@ -4,10 +4,13 @@
 mod corpus;
 mod inject;
 mod measure;
+mod others;
 #[path = "../../observe/tests/packets/mod.rs"]
 mod packets;
 
+use lab_runner::captured::Captured;
 use lab_runner::draft::Accepted;
+use lab_runner::judge::{Finding, Outcome};
 use measure::{Injected, Tally};
 
 /// Runs that fail falsely, in percent, over all devices.
@@ -64,4 +67,36 @@ fn no_injected_endpoint_passes_a_draft_and_nearly_all_fail() {
     assert!(all.passed.is_empty(), "{} injections pass", all.passed.len());
     let share = 100.0 * f64::from(all.fail) / f64::from(all.all());
     assert!(share >= LEAST_FAILED, "{share:.1} % of the injections fail");
+}
+
+/// Whatever a device does, what was drafted from it admits it: on captures of every protocol.
+#[test]
+fn a_draft_with_all_of_it_accepted_admits_what_it_was_drafted_from() {
+    let Some(captures) = others::others() else { return };
+    let mut failed = Vec::new();
+    let mut judged = 0;
+    for captured in &captures {
+        let manifest = measure::drafted(&[captured], &Accepted::All);
+        let verdict = measure::judged(&manifest, captured);
+        judged += 1;
+        let fails = verdict.findings.iter().filter(|finding| finding.severity == Outcome::Fail);
+        for finding in fails.filter(|finding| has_words(captured, finding)) {
+            failed.push(format!("{}: {}: {}", captured.file, finding.rule, finding.title));
+        }
+    }
+    println!("{judged} captures judged by their own drafts");
+    assert!(failed.is_empty(), "{} findings:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// Captures in which an address stands where a host's name belongs.
+const ADDRESSES_FOR_NAMES: [&str; 2] =
+    ["ja3_lots_of_cipher_suites_2_anon.pcap", "tls_heur__vmess-websocket.pcapng"];
+
+/// Whether a manifest could say anything that admits this. Nothing makes a tunnel right, nor a name that no host has, and
+/// there are no words for other transports.
+fn has_words(captured: &Captured, finding: &Finding) -> bool {
+    let transport = finding.transport.as_deref().unwrap_or_default();
+    !["dns-tunnel", "undeclared-look-up"].contains(&finding.rule.as_str())
+        && ["tcp", "udp", "icmp", "icmpv6"].contains(&transport)
+        && !ADDRESSES_FOR_NAMES.contains(&captured.file.as_str())
 }

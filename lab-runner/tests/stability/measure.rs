@@ -66,7 +66,7 @@ pub(crate) fn drafted(training: &[&Captured], accepted: &Accepted) -> Manifest {
     Manifest::from_document(document).unwrap_or_else(|problems| panic!("{problems}\n{text}")).0
 }
 
-fn judged(manifest: &Manifest, captured: &Captured) -> Verdict {
+pub(crate) fn judged(manifest: &Manifest, captured: &Captured) -> Verdict {
     captured::judge(manifest, std::slice::from_ref(captured), None)
 }
 
