@@ -20,6 +20,21 @@ impl PortRange {
     pub fn contains(self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
+
+    /// Sorted, and what overlaps or touches made one: the same ports are always the same list.
+    pub fn merged(mut ranges: Vec<PortRange>) -> Vec<PortRange> {
+        ranges.sort_unstable();
+        let mut merged: Vec<PortRange> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            match merged.last_mut() {
+                Some(last) if u32::from(range.first) <= u32::from(last.last) + 1 => {
+                    last.last = last.last.max(range.last);
+                }
+                _ => merged.push(range),
+            }
+        }
+        merged
+    }
 }
 
 impl fmt::Display for PortRange {
@@ -86,23 +101,8 @@ impl<'de> Deserialize<'de> for Ports {
                 Ok(Ports(ranges))
             }
         }
-        deserializer.deserialize_any(PortsVisitor).map(merged)
+        deserializer.deserialize_any(PortsVisitor).map(|Ports(ranges)| Ports(PortRange::merged(ranges)))
     }
-}
-
-/// Sorted, and what overlaps or touches made one: the same ports are always the same text.
-fn merged(Ports(mut ranges): Ports) -> Ports {
-    ranges.sort_unstable();
-    let mut merged: Vec<PortRange> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last) if u32::from(range.first) <= u32::from(last.last) + 1 => {
-                last.last = last.last.max(range.last);
-            }
-            _ => merged.push(range),
-        }
-    }
-    Ports(merged)
 }
 
 impl JsonSchema for Ports {

@@ -6,7 +6,6 @@
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::import::merged;
 use super::{DNS_CONTROLLER, NTP_CONTROLLER};
 use crate::interchange::declared;
 use crate::interchange::loss::Loss;
@@ -72,7 +71,7 @@ pub fn export(manifest: &Manifest, about: &About<'_>) -> Export {
             far,
             transport: declaration.transport,
             opened_by: declaration.opened_by,
-            ports: merged(declaration.ports.clone()),
+            ports: PortRange::merged(declaration.ports.clone()),
         };
         if let Some(known) = add(&mut rules, rule) {
             let what = format!("its own entry: it is made one with `{known}`, which matches the same");
@@ -104,7 +103,7 @@ fn add(rules: &mut Vec<Rule>, rule: Rule) -> Option<String> {
         return None;
     };
     known.ports.extend(rule.ports);
-    known.ports = merged(std::mem::take(&mut known.ports));
+    known.ports = PortRange::merged(std::mem::take(&mut known.ports));
     Some(known.id.clone())
 }
 

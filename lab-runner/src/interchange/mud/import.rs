@@ -155,7 +155,7 @@ impl Import {
             // Answers come from the ports that requests went to; they say nothing new.
             if facts.direction == Direction::FromDevice || opener == Some(Direction::ToDevice) {
                 known.ports.extend(ports);
-                known.ports = merged(std::mem::take(&mut known.ports));
+                known.ports = PortRange::merged(std::mem::take(&mut known.ports));
                 known.ports_mark = known.ports_mark.take().or(ports_mark);
             } else if !ports.iter().all(|range| within(*range, &known.ports)) {
                 self.notes.add(&format!("{place}: answers from other ports than those that are asked"));
@@ -251,7 +251,7 @@ impl Facts<'_> {
             false => l4.source_port.as_ref(),
         });
         match written {
-            Some(PortMatch(ranges)) => (merged(ranges.clone()), None),
+            Some(PortMatch(ranges)) => (PortRange::merged(ranges.clone()), None),
             None => {
                 let any = PortRange { first: 1, last: u16::MAX };
                 (vec![any], Some("the source names no port: any".into()))
@@ -339,19 +339,4 @@ fn bare_name(name: &str) -> &str {
 
 fn within(range: PortRange, ranges: &[PortRange]) -> bool {
     ranges.iter().any(|one| one.first <= range.first && range.last <= one.last)
-}
-
-/// Sorted, and what overlaps or touches made one.
-pub(super) fn merged(mut ranges: Vec<PortRange>) -> Vec<PortRange> {
-    ranges.sort_unstable();
-    let mut merged: Vec<PortRange> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last) if u32::from(range.first) <= u32::from(last.last) + 1 => {
-                last.last = last.last.max(range.last)
-            }
-            _ => merged.push(range),
-        }
-    }
-    merged
 }
