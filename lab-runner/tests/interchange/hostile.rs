@@ -13,7 +13,7 @@ fn quickly(text: &[u8], format: Format) -> String {
     let began = Instant::now();
     let refused = refusal(text, format);
     // Builds without optimisation, on a busy machine.
-    assert!(began.elapsed() < Duration::from_secs(5), "{refused} took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{refused} took {:?}", began.elapsed());
     refused
 }
 
