@@ -23,11 +23,12 @@ fn probe(opening: &Opening<'_>) -> Probe {
     if told { Probe::Yes } else { Probe::No }
 }
 
-/// The word behind the tag (RFC 9051 §2.2.1).
+/// The word behind the tag (RFC 9051 §2.2.1). Clients count in their tags; without a digit it may be any text.
 fn command(line: &[u8]) -> Option<&[u8]> {
     let mut words = text::words(line.get(..64.min(line.len()))?);
     let tag = words.next()?;
-    if tag.len() > 16 || !tag.iter().all(u8::is_ascii_alphanumeric) { None } else { words.next() }
+    let is_tag = tag.iter().all(u8::is_ascii_alphanumeric) && tag.iter().any(u8::is_ascii_digit);
+    if tag.len() <= 16 && is_tag { words.next() } else { None }
 }
 
 fn line(side: usize, line: &[u8], facts: &mut Facts<'_, '_>) {

@@ -12,8 +12,10 @@ use crate::flow::{CLIENT, SERVER};
 use crate::record::NameKind;
 
 /// SOCKS.
-pub(crate) const PROTOCOL: StreamProtocol =
-    StreamProtocol { probe, open: |opening| Box::new(Proxy { stage: stage(opening.bytes), target: None }) };
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    probe,
+    open: |opening| Box::new(Proxy { stage: stage(opening.bytes), offered: Vec::new(), target: None }),
+};
 
 /// Methods of authentication that are offered at most.
 const MAX_METHODS: usize = 16;
@@ -57,6 +59,8 @@ enum Stage {
 #[derive(Debug)]
 struct Proxy {
     stage: Stage,
+    /// Methods of authentication, [`MAX_METHODS`] at most.
+    offered: Vec<u8>,
     /// The host that was asked for, until it is sure that this is SOCKS.
     target: Option<String>,
 }
@@ -145,6 +149,7 @@ impl Proxy {
         match self.stage {
             Stage::Greeting => {
                 self.stage = Stage::Method;
+                self.offered = bytes.iter().skip(2).take(MAX_METHODS).copied().collect();
                 Step::Took(bytes.len())
             }
             Stage::OldRequest => match old_request(bytes) {
@@ -178,7 +183,7 @@ impl Proxy {
         match (self.stage, bytes) {
             (Stage::Method, [5]) if !shown.last => Step::Took(0),
             (Stage::Method, [5, NO_METHOD]) => self.agreed(facts, Step::Done),
-            (Stage::Method, [5, _]) => {
+            (Stage::Method, [5, method]) if self.offered.contains(method) => {
                 facts.recognised("socks");
                 facts.version("5");
                 self.stage = Stage::Request;

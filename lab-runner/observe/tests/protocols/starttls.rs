@@ -105,6 +105,10 @@ fn a_proxy_of_socks_is_asked_for_a_host_and_what_is_spoken_behind_it_is_read() {
     assert_eq!(flow.carries, ["user_name"]);
     // Three bytes that look like a greeting are none where the answer is no proxy's.
     assert_eq!(conversation(1080, &[(C, &[5, 1, 0]), (S, b"what?")]).app, "unknown");
+    assert_eq!(conversation(1080, &[(C, &[5, 1, 0]), (S, &[5, 2])]).app, "unknown");
+    // Nor is any text with these words a client's of IMAP.
+    assert_eq!(conversation(143, &[(C, b"please login now\r\n")]).app, "unknown");
+    assert_eq!(conversation(143, &[(C, b"a1 login me secret\r\n")]).app, "imap");
 }
 
 #[test]

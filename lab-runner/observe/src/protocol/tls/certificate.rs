@@ -22,7 +22,7 @@ const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 /// id-ce-subjectAltName, 2.5.29.17.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 29, 17];
 /// Alternative names that are told; the record of a flow bounds them again.
-const MAX_NAMES: usize = 256;
+const MAX_NAMES: usize = 128;
 /// Parts of a distinguished name, and extensions.
 const MAX_PARTS: usize = 64;
 
