@@ -186,9 +186,13 @@ fn in_phase(declaration: &Declaration, phase: Option<&String>) -> bool {
     }
 }
 
-/// What a declaration says to people that another didn't: for what, of which data, to whom.
+/// What a declaration says beside what it admits, and another didn't: that it is optional, for what, of which data, to
+/// whom.
 fn said_beside(old: &Declaration, new: &Declaration) -> Vec<String> {
     let mut words = Vec::new();
+    if old.required && !new.required {
+        words.push("it need not show up any more".to_owned());
+    }
     if old.purpose != new.purpose {
         let word =
             |purpose: Option<super::Purpose>| purpose.map_or("no stated purpose", super::Purpose::word);
