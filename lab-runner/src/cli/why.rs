@@ -17,7 +17,7 @@ pub struct WhyArgs {
     /// The run's directory
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Which: its number in the report (#1 is the first), or its rule (all that broke it)
+    /// Which: its number in the report ([1] is the first), or its rule (all that broke it)
     #[arg(value_name = "FINDING")]
     pub finding: String,
     /// Databases (mmdb) that tell whose an address is
@@ -40,8 +40,8 @@ pub fn run(args: &WhyArgs) -> u8 {
         let has: Vec<String> = verdict.findings.iter().map(|finding| printable(&finding.rule)).collect();
         match has.len() {
             0 => eprintln!("  help: it has none at all: {}", verdict.outcome),
-            1 => eprintln!("  help: it has #1 ({})", has.join(", ")),
-            most => eprintln!("  help: it has #1 to #{most} ({})", shortened(has)),
+            1 => eprintln!("  help: it has [1] ({})", has.join(", ")),
+            most => eprintln!("  help: it has [1] to [{most}] ({})", shortened(has)),
         }
         return INVALID;
     }

@@ -21,6 +21,7 @@ pub fn render(verdict: &Verdict, out: &mut dyn Write, style: Style) -> io::Resul
         lines.extend(of_finding(at + 1, finding, style));
     }
     lines.extend(endpoints(verdict, style));
+    lines.extend(ambient(verdict, style));
     lines.extend(unused(verdict, style));
     lines.extend(attempts(verdict, style));
     lines.push(String::new());
@@ -98,7 +99,7 @@ fn of_finding(number: usize, finding: &Finding, style: Style) -> Vec<String> {
         format!(
             "  {severity}  {}  {}",
             style.dim(&printable(&finding.rule)),
-            style.dim(&format!("#{number}"))
+            style.dim(&format!("[{number}]"))
         ),
         format!("  {}", style.bold(&printable(&finding.title))),
     ];
@@ -219,6 +220,27 @@ fn names(row: &Endpoint) -> String {
         ([one], _) => one.clone(),
         ([one, rest @ ..], _) => format!("{one} +{}", rest.len()),
     }
+}
+
+/// What the phone's system says anyway is never left out in silence.
+fn ambient(verdict: &Verdict, style: Style) -> Vec<String> {
+    if verdict.ambient.is_empty() || !verdict.endpoints_asserted {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), style.bold("Taken for the phone's own by ambient profiles")];
+    for profile in &verdict.ambient {
+        let (of, seen) = (profile, count(profile.flows, "flow"));
+        lines.push(printable(&format!(
+            "    {} {} ({}): {seen} to {}, {}/{} bytes out/back",
+            of.profile,
+            of.version,
+            of.file,
+            count(of.endpoints, "endpoint"),
+            of.bytes[0],
+            of.bytes[1]
+        )));
+    }
+    lines
 }
 
 fn unused(verdict: &Verdict, style: Style) -> Vec<String> {

@@ -15,7 +15,7 @@ const MOST_NAMES: usize = 12;
 /// The findings that a person means: by number from 1 as the report counts, or by the rule's word.
 pub fn findings_called<'v>(verdict: &'v Verdict, called: &str) -> Vec<(usize, &'v Finding)> {
     let numbered = verdict.findings.iter().enumerate().map(|(at, finding)| (at + 1, finding));
-    match called.parse::<usize>() {
+    match called.trim_matches(['[', ']']).parse::<usize>() {
         Ok(number) => numbered.filter(|(at, _)| *at == number).collect(),
         Err(_) => numbered.filter(|(_, finding)| finding.rule == called).collect(),
     }
@@ -111,4 +111,50 @@ fn manifest(finding: &Finding) -> Vec<String> {
 /// What stands in words only, without what was told above.
 fn others(finding: &Finding) -> Vec<String> {
     finding.evidence.iter().filter(|one| !one.starts_with("talker ")).map(|one| printable(one)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::{meant, verdict_of};
+    use crate::observation::support::{With, tls};
+
+    fn verdict() -> Verdict {
+        let mut flows = meant();
+        let covert = tls(4_200, "203.0.113.66:443").looked_up("a\u{1b}[2J.other.example");
+        flows.extend([
+            covert,
+            tls(7_150, "198.51.100.20:443").looked_up("api.u8.example").sni("api.u8.example"),
+        ]);
+        verdict_of(flows)
+    }
+
+    #[test]
+    fn a_finding_is_explained_evidence_by_evidence() {
+        let verdict = verdict();
+        let text = |called: &str| {
+            let mut text = Vec::new();
+            for (number, finding) in findings_called(&verdict, called) {
+                render_why(number, finding, &verdict, &mut text, Style::PLAIN).expect("into memory");
+            }
+            String::from_utf8(text).expect("text")
+        };
+        let why = text("1");
+        assert!(why.starts_with("FAIL  undeclared-endpoint  (finding 1 of 2)\n"), "{why}");
+        for part in [
+            "No declaration could admit this flow",
+            "4200–4216 of captures/phone.pcapng",
+            "the client asserts: nothing",
+            "DNS gave the address for: a\\u{1b}[2J.other.example, in frame 4200",
+            "a declaration would go before privacy-manifest.yaml:",
+            "the product has to stop",
+        ] {
+            assert!(why.contains(part), "{part} in {why}");
+        }
+        assert!(!why.contains('\u{1b}'));
+        // By its rule; what came near is told with what stood between.
+        let phase = text("wrong-phase");
+        assert!(phase.contains("but it is declared for the phases pairing, idle"), "{phase}");
+        assert!(text("3").is_empty() && text("no-such-rule").is_empty());
+    }
 }

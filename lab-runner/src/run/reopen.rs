@@ -28,13 +28,18 @@ pub enum ReopenError {
     },
 }
 
-/// The verdict of a run's directory. A run that did not end is inconclusive, whatever was seen until then; what was
-/// seen stands among the findings.
+/// The verdict of a run's directory, or of a `verdict.json`. A run that did not end is inconclusive, whatever was seen
+/// until then; what was seen stands among the findings.
 ///
 /// # Errors
 /// [`ReopenError`].
 pub fn verdict_of(folder: &Path) -> Result<Verdict, ReopenError> {
     let run = RunDir::at(folder);
+    // What a replay left with --out is a verdict and nothing else.
+    let alone = if folder.is_file() { folder.to_owned() } else { folder.join("verdict.json") };
+    if alone.is_file() && !folder.join("run.json").exists() {
+        return read(&alone).map_err(|reason| ReopenError::Verdict { path: alone, reason });
+    }
     let meta = run.read_meta()?;
     let path = folder.join("verdict.json");
     if meta.outcome.is_some() && path.is_file() {

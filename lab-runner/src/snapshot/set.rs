@@ -65,7 +65,7 @@ impl Snapshot {
     /// Takes over what an accepted snapshot has of optional declarations that didn't show up this time: their absence is
     /// no change. A declaration that the manifest doesn't have any more is not taken over.
     pub fn keep_absent_optional(&mut self, accepted: &Self, manifest: &Manifest) {
-        for declaration in manifest.endpoints.iter().filter(|declaration| !declaration.required) {
+        for declaration in manifest.declarations().filter(|declaration| !declaration.required) {
             let head = declared(&declaration.text);
             if let Some(entry) = accepted.entries.get(&head) {
                 self.entries.entry(head).or_insert_with(|| entry.clone());
@@ -125,7 +125,7 @@ fn declared(text: &str) -> String {
 
 fn head(endpoint: &Endpoint, manifest: &Manifest) -> String {
     let declaration = endpoint.declaration.as_ref().filter(|_| endpoint.status == Status::Declared);
-    let declaration = declaration.and_then(|of| manifest.endpoints.iter().find(|one| one.id == of.id));
+    let declaration = declaration.and_then(|of| manifest.declarations().find(|one| one.id == of.id));
     if let Some(declaration) = declaration {
         return declared(&declaration.text);
     }

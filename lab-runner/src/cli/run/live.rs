@@ -9,11 +9,12 @@ use signal_hook::iterator::Signals;
 use super::super::progress::Progress;
 use super::super::{INTERRUPTED, INVALID, logging};
 use super::{RunArgs, complain, finish, inputs, told};
+use crate::owners::Owners;
 use crate::plan::Inputs;
 use crate::record::{RunDir, default_fixture, may_hold_recording, prepare};
 use crate::run::{Conclusion, Interrupt, LiveOptions, conclude, live, observe_attempts, replay};
 
-pub(super) fn run(args: &RunArgs) -> u8 {
+pub(super) fn run(args: &RunArgs, owners: &Owners) -> u8 {
     let Some(bench) = args.bench.clone().or_else(|| Inputs::bench_beside(&args.plan)) else {
         // Whatever else is wrong with the plan is told first.
         if inputs(Inputs::load(&args.plan, None)).is_some() {
@@ -56,7 +57,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         }
     };
     match live(&inputs, file, &images, &options, &mut progress, &interrupt, began) {
-        Ok(run) => ended(&inputs, &images, &run, fixture, interrupt.is_set()),
+        Ok(run) => ended(&inputs, &images, &run, fixture, interrupt.is_set(), owners),
         Err(error) => {
             complain(&error, None);
             INVALID
@@ -71,6 +72,7 @@ fn ended(
     run: &RunDir,
     fixture: Option<PathBuf>,
     interrupted: bool,
+    owners: &Owners,
 ) -> u8 {
     let concluded = match conclusion(inputs, run) {
         Ok(concluded) => concluded,
@@ -79,7 +81,7 @@ fn ended(
             return INVALID;
         }
     };
-    let mut code = finish(inputs, &concluded, interrupted);
+    let mut code = finish(inputs, &concluded, interrupted, owners);
     if let Some(fixture) = fixture.filter(|_| code != INTERRUPTED)
         && let Err(error) = record(inputs, images, run, &fixture, &concluded)
     {

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{INTERRUPTED, INVALID};
 use crate::judge::{Outcome, printable};
+use crate::owners::Owners;
 use crate::plan::Images;
 use crate::plan::{Inputs, Plan, Position, StepAction};
 use crate::record::{RunDir, default_fixture};
@@ -42,6 +43,9 @@ pub struct RunArgs {
     /// With --replay: write verdict.json and observations into this directory too
     #[arg(long, value_name = "DIR", requires = "replay")]
     pub out: Option<PathBuf>,
+    /// Databases (mmdb) that tell whose the address of a finding is
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub mmdb: Vec<PathBuf>,
     /// No progress on stderr
     #[arg(short, long)]
     pub quiet: bool,
@@ -49,9 +53,16 @@ pub struct RunArgs {
 
 /// Runs; answers with the exit status.
 pub fn run(args: &RunArgs) -> u8 {
+    let owners = match Owners::load(&args.mmdb) {
+        Ok(owners) => owners,
+        Err(error) => {
+            complain(&error, Some("name a file in MaxMind's format, such as GeoLite2-ASN.mmdb"));
+            return INVALID;
+        }
+    };
     match &args.replay {
-        Some(recording) => replayed(args, recording.as_deref()),
-        None => live::run(args),
+        Some(recording) => replayed(args, recording.as_deref(), &owners),
+        None => live::run(args, &owners),
     }
 }
 
@@ -84,7 +95,7 @@ fn complain(error: &dyn std::fmt::Display, help: Option<&str>) {
     }
 }
 
-fn replayed(args: &RunArgs, recording: Option<&Path>) -> u8 {
+fn replayed(args: &RunArgs, recording: Option<&Path>, owners: &Owners) -> u8 {
     let Some((inputs, images)) = inputs(untrusted(&args.plan)) else { return INVALID };
     let Some(folder) = recording.map(Path::to_owned).or_else(|| default_fixture(&args.plan)) else {
         let help = "name one with --replay DIR, or record one with `lab run PLAN --record DIR`";
@@ -100,7 +111,7 @@ fn replayed(args: &RunArgs, recording: Option<&Path>) -> u8 {
                     return INVALID;
                 }
             }
-            finish(&inputs, &conclusion, interrupted)
+            finish(&inputs, &conclusion, interrupted, owners)
         }
         Err(error) => {
             complain(&error, error.help());
@@ -140,10 +151,13 @@ fn project_of(plan: &Path) -> PathBuf {
 }
 
 /// Shows the verdict, holds the endpoints against the snapshot, and says how it all ends.
-fn finish(inputs: &Inputs, conclusion: &Conclusion, interrupted: bool) -> u8 {
+fn finish(inputs: &Inputs, conclusion: &Conclusion, interrupted: bool, owners: &Owners) -> u8 {
+    // Only what is shown has the owners: what is written is the same wherever it is made.
+    let mut shown = conclusion.verdict.clone();
+    owners.annotate(&mut shown);
     let mut out = std::io::stdout().lock();
     // A reader that went away changes nothing about the verdict.
-    let _ = crate::report::render(&conclusion.verdict, &mut out, crate::report::Style::for_stdout());
+    let _ = crate::report::render(&shown, &mut out, crate::report::Style::for_stdout());
     let snapshot = super::review::hold(inputs, conclusion);
     let _ = out.flush();
     if interrupted {
@@ -167,9 +181,9 @@ mod live;
 
 #[cfg(not(feature = "hardware"))]
 mod live {
-    use super::{INVALID, RunArgs, complain};
+    use super::{INVALID, Owners, RunArgs, complain};
 
-    pub(super) fn run(_args: &RunArgs) -> u8 {
+    pub(super) fn run(_args: &RunArgs, _owners: &Owners) -> u8 {
         let help = "play a recording with --replay, or install lab with its default features";
         complain(&"this build of lab has no agents, so it can't run a plan on a bench", Some(help));
         INVALID
