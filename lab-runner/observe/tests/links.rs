@@ -182,6 +182,14 @@ fn frames_without_readable_ip_are_counted_by_their_kind_and_time() {
     ] {
         assert_eq!(aside(link_type, vec![4, 0x0e, 4, 1]), kind);
     }
+    let update = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 0x0a, 0, 6, 0, 1, 0xaf, 0x81, 1, 0], &[0; 40]].concat();
+    assert_eq!(aside(1, update.clone()), "station_update");
+    // Whatever is not always the same could carry something.
+    for (at, byte) in [(0, 2), (17, 0x82), (59, 1)] {
+        let mut other = update.clone();
+        other[at] = byte;
+        assert_eq!(seen(1, &[other]).summary.ether_types["0x0000"], 1);
+    }
     let question = question();
     let body = |header: Vec<u8>| [&header[..], SNAP, &question].concat();
     assert_eq!(aside(105, body(wifi(0, 0x41))), "wifi_protected");

@@ -42,7 +42,7 @@ const HIDING: [&str; 15] = [
 ];
 /// Kinds of frames that carry no one's packets: what a host says to its Bluetooth controller, and what keeps a radio link
 /// going.
-const CARRIES_NONE: [&str; 3] = ["bluetooth_air", "bluetooth_hci", "wifi"];
+const CARRIES_NONE: [&str; 4] = ["bluetooth_air", "bluetooth_hci", "station_update", "wifi"];
 /// Those of them that may hide a look-up's answer.
 const HIDING_LOOK_UPS: [&str; 2] = ["dns_cut", "dns_malformed"];
 

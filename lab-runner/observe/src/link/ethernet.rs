@@ -1,6 +1,6 @@
 //! Ethernet and whatever else ends in an EtherType: VLAN tags, LLC and SNAP, MPLS, PPPoE.
 
-use super::{Link, Network, be16, mac, ppp};
+use super::{Aside, Link, Network, be16, mac, ppp};
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -41,8 +41,20 @@ pub(crate) fn by_type(data: &[u8], ether_type: Option<u16>, mut offset: usize, l
     }
 }
 
+/// A layer 2 update: an 802.2 exchange of identification to everybody, in the name of the station (IEEE 802.11F clause 6.3).
+/// Nothing may follow but padding.
+const STATION_UPDATE: [u8; 6] = [0, 1, 0xaf, 0x81, 1, 0];
+
 /// IEEE 802.2: with SNAP an EtherType follows; SAP 6 is IP itself (RFC 1700).
 pub(super) fn llc(data: &[u8], at: usize, link: &mut Link) {
+    let to_all = link.dst.is_some_and(|dst| dst.0 == [0xff; 6]);
+    let update = data.get(at..).and_then(|body| body.strip_prefix(&STATION_UPDATE)).filter(|_| to_all);
+    if let Some(padding) = update {
+        return match padding.iter().all(|byte| *byte == 0) {
+            true => link.aside(Aside::StationUpdate, data.len(), data),
+            false => link.other(0, data.len(), data),
+        };
+    }
     match (data.get(at..at + 6), be16(data, at + 6)) {
         (Some([0xaa, 0xaa, 3, 0, 0, 0]), Some(ether_type)) => network(data, ether_type, at + 8, link),
         (Some([0xaa, 0xaa, 3, 0, 0, 0]), None) => {}

@@ -73,6 +73,8 @@ pub(crate) enum Aside {
     BluetoothAir,
     /// USB transfers.
     Usb,
+    /// What an access point tells its bridge when a station joins: always the same bytes.
+    StationUpdate,
     /// 802.11 management and control frames, and data frames without data.
     Wifi,
     /// 802.11 data that is encrypted on the air.
@@ -90,6 +92,7 @@ impl Aside {
             Self::BluetoothHci => "bluetooth_hci",
             Self::BluetoothAir => "bluetooth_air",
             Self::Usb => "usb",
+            Self::StationUpdate => "station_update",
             Self::Wifi => "wifi",
             Self::WifiProtected => "wifi_protected",
             Self::WifiFragment => "wifi_fragment",
