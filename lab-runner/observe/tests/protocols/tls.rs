@@ -139,6 +139,20 @@ fn a_hello_longer_than_any_still_tells_the_name_at_its_start_and_leaves_doubt() 
 }
 
 #[test]
+fn a_hello_in_records_of_a_byte_each_is_read_and_what_only_looks_like_one_is_none() {
+    let hello = client_hello(Some("api.example"), &[]);
+    let split: Vec<u8> = hello[5..].chunks(1).flat_map(|byte| record(22, byte)).collect();
+    let mut other = hello.clone();
+    other[9] = 0x20;
+    for (bytes, app, name) in [(&split, "tls", Some("api.example")), (&other, "unknown", None)] {
+        let mut wire = Wire::new();
+        wire.tcp_opens(PHONE, SERVER, &bytes.chunks(100).collect::<Vec<_>>());
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!((flow.app.as_str(), flow.names_of(NameKind::Sni).next()), (app, name));
+    }
+}
+
+#[test]
 fn a_server_that_does_not_answer_a_hello_in_tls_leaves_doubt() {
     let flow = connection("api.example", b"\x01\x02\x03\x04 whatever it is that these two speak", 1400);
     let weird: Vec<_> = flow.weird.iter().map(|weird| weird.word.as_str()).collect();

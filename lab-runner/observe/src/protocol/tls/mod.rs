@@ -170,6 +170,8 @@ fn client_hello(bytes: &[u8], last: bool) -> Found {
     let missing = hello.map_or(0, |hello| hello.missing);
     let more_at = joined.more_at.map(|more_at| more_at.max(bytes.len() + missing)).filter(|_| !last);
     match (hello, more_at) {
+        // Every hello since SSL 3 begins with this number; other protocols may have the five bytes before it.
+        (Some(hello), _) if hello.body.first().is_some_and(|major| *major != 3) => Found::No,
         // Too long to be put together: what comes early in it tells most.
         (Some(hello), Some(_)) if hello.body.len() + hello.missing > MAX_HELD => {
             match bytes.len() < MAX_START {
