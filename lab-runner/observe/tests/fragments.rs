@@ -60,7 +60,7 @@ fn questions(flow: &FlowRecord) -> Vec<&str> {
     flow.names_of(NameKind::DnsQuery).collect()
 }
 
-fn weird<'a>(seen: &'a Observation) -> Vec<(&'a str, u64)> {
+fn weird(seen: &Observation) -> Vec<(&str, u64)> {
     seen.summary.weird.iter().map(|(word, count)| (word.as_str(), *count)).collect()
 }
 
