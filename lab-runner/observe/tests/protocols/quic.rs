@@ -15,6 +15,9 @@ const CLOUD: &str = "203.0.113.5:443";
 const DCID: [u8; 8] = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
 const V1: u32 = 1;
 const V2: u32 = 0x6b33_43cf;
+const DRAFT_29: u32 = 0xff00_001d;
+const V2_DRAFT_00: u32 = 0xff02_0000;
+const V2_DRAFT_01: u32 = 0x709a_50c4;
 
 /// RFC 9001 §A.2: the CRYPTO frame of the sample.
 const SAMPLE: &str = "060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e868\
@@ -43,6 +46,9 @@ fn expand(secret: &Hkdf<Sha256>, label: &str, size: usize) -> Vec<u8> {
 fn initial(version: u32, dcid: &[u8], number: u32, frames: &[u8]) -> Vec<u8> {
     let (salt, prefix, first) = match version {
         V1 => ("38762cf7f55934b34d179ae6a4c80cadccbb7f0a", "quic", 0xc3),
+        DRAFT_29 => ("afbfec289993d24c9e9786f19c6111e04390a899", "quic", 0xc3),
+        V2_DRAFT_00 => ("a707c203a59b47184a1d62ca570406ea7ae3e5d3", "quicv2", 0xc3),
+        V2_DRAFT_01 => ("a707c203a59b47184a1d62ca570406ea7ae3e5d3", "quicv2", 0xd3),
         _ => ("0dede3def700a6db819381be6e269dcbf9bd2ed9", "quicv2", 0xd3),
     };
     let (_, secret) = Hkdf::<Sha256>::extract(Some(&unhex(salt)), dcid);
@@ -107,6 +113,16 @@ fn the_sample_packets_of_rfc_9001_and_rfc_9369_name_their_server() {
         let flow = flow(&[(true, packet)]);
         assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("quic", Some(word)));
         assert_eq!(names(&flow), ["example.com"]);
+    }
+}
+
+#[test]
+fn drafts_name_their_server_as_well() {
+    for (version, word) in
+        [(DRAFT_29, "draft-29"), (V2_DRAFT_00, "v2-draft-00"), (V2_DRAFT_01, "v2-draft-01")]
+    {
+        let flow = flow(&[(true, initial(version, &DCID, 0, &crypto(0, &hello("api.nucleus-u8.example"))))]);
+        assert_eq!((names(&flow), flow.version.as_deref()), (vec!["api.nucleus-u8.example"], Some(word)));
     }
 }
 

@@ -67,9 +67,9 @@ impl<'a> Long<'a> {
         self.number == 0 && rest.is_empty() && versions.iter().take(64).any(is_spoken)
     }
 
-    fn kind(&self, second: bool) -> Kind {
+    fn kind(&self, moved: bool) -> Kind {
         // RFC 9369 §3.2 moves the numbers by one.
-        match (self.first >> 4).wrapping_sub(u8::from(second)) & 3 {
+        match (self.first >> 4).wrapping_sub(u8::from(moved)) & 3 {
             0 => Kind::Initial,
             1 => Kind::ZeroRtt,
             2 => Kind::Handshake,
@@ -82,8 +82,8 @@ impl<'a> Packet<'a> {
     /// Reads the first packet of what is left of a datagram; `None` unless it has a long header of a version with TLS.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let header = Long::read(bytes)?;
-        let Some(Version::Ietf { second, .. }) = Version::of(header.number) else { return None };
-        let kind = header.kind(second);
+        let Some(Version::Ietf { moved, .. }) = Version::of(header.number) else { return None };
+        let kind = header.kind(moved);
         if kind == Kind::Retry {
             return Some(Self { kind, header, bytes, number_at: bytes.len(), behind: &[], is_whole: true });
         }

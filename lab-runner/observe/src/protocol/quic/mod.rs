@@ -214,7 +214,7 @@ impl Connection {
         {
             return Some(frames);
         }
-        let Some(Version::Ietf { salt, second }) = Version::of(header.number) else { return None };
+        let Some(Version::Ietf { salt, second, .. }) = Version::of(header.number) else { return None };
         if self.keys_made >= MAX_KEYS {
             return None;
         }

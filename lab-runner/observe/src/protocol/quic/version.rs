@@ -7,8 +7,8 @@ use std::borrow::Cow;
 /// How a version's first packets are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
-    /// TLS in CRYPTO frames, protected with keys from this salt.
-    Ietf { salt: &'static [u8; 20], second: bool },
+    /// TLS in CRYPTO frames, protected with keys from this salt; with the labels of version 2, and its numbers for types.
+    Ietf { salt: &'static [u8; 20], second: bool, moved: bool },
     /// Google's own: the hello stands in clear text.
     Google,
     /// Reserved to keep servers tolerant (RFC 9000 §15); no server speaks it.
@@ -19,6 +19,8 @@ pub(super) enum Version {
 const SALT_V1: [u8; 20] = hex(b"38762cf7f55934b34d179ae6a4c80cadccbb7f0a");
 /// RFC 9369 §3.3.1.
 const SALT_V2: [u8; 20] = hex(b"0dede3def700a6db819381be6e269dcbf9bd2ed9");
+/// draft-ietf-quic-v2-00 §3.3, and 01.
+const SALT_V2_DRAFT: [u8; 20] = hex(b"a707c203a59b47184a1d62ca570406ea7ae3e5d3");
 /// draft-ietf-quic-tls-29 §5.2, to draft 32.
 const SALT_29: [u8; 20] = hex(b"afbfec289993d24c9e9786f19c6111e04390a899");
 /// draft-ietf-quic-tls-23 §5.2, to draft 28.
@@ -32,15 +34,19 @@ const SALT_T051: [u8; 20] = hex(b"7a4edef4e7ccee5fa4506c19124fc8ccda6e033d");
 
 const V1: u32 = 1;
 const V2: u32 = 0x6b33_43cf;
+const V2_DRAFT_00: u32 = 0xff02_0000;
+const V2_DRAFT_01: u32 = 0x709a_50c4;
 
 impl Version {
     /// `None` for numbers that name no version that was in use.
     pub(super) fn of(number: u32) -> Option<Self> {
-        let ietf = |salt| Some(Self::Ietf { salt, second: false });
+        let ietf = |salt| Some(Self::Ietf { salt, second: false, moved: false });
         let [a, b, c, d] = number.to_be_bytes();
         match number {
             V1 => return ietf(&SALT_V1),
-            V2 => return Some(Self::Ietf { salt: &SALT_V2, second: true }),
+            V2 => return Some(Self::Ietf { salt: &SALT_V2, second: true, moved: true }),
+            V2_DRAFT_00 => return Some(Self::Ietf { salt: &SALT_V2_DRAFT, second: true, moved: false }),
+            V2_DRAFT_01 => return Some(Self::Ietf { salt: &SALT_V2_DRAFT, second: true, moved: true }),
             _ => {}
         }
         match [a, b, c, d] {
@@ -71,6 +77,8 @@ pub(super) fn word(number: u32) -> Cow<'static, str> {
     match (number, number.to_be_bytes()) {
         (V1, _) => "v1".into(),
         (V2, _) => "v2".into(),
+        (V2_DRAFT_00, _) => "v2-draft-00".into(),
+        (V2_DRAFT_01, _) => "v2-draft-01".into(),
         (_, [0xff, 0, 0, draft]) => format!("draft-{draft}").into(),
         (_, [0xfa, 0xce, 0xb0, 0x01]) => "mvfst-22".into(),
         (_, [0xfa, 0xce, 0xb0, _]) => "mvfst-27".into(),
