@@ -153,6 +153,16 @@ fn a_hello_in_records_of_a_byte_each_is_read_and_what_only_looks_like_one_is_non
 }
 
 #[test]
+fn a_server_that_chooses_to_encrypt_nothing_is_no_tls_that_anyone_declares() {
+    let mut hello = server_hello(None);
+    // TLS_RSA_WITH_NULL_SHA256, behind the version, the random and an empty session.
+    hello[4 + 35..][..2].copy_from_slice(&[0, 0x3b]);
+    let flow = connection("api.example", &record(22, &[hello, vec![14, 0, 0, 0]].concat()), 1400);
+    assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("tls_null", Some("1.2")));
+    assert_eq!(flow.weird[0].word, "tls_without_encryption");
+}
+
+#[test]
 fn a_server_that_does_not_answer_a_hello_in_tls_leaves_doubt() {
     let flow = connection("api.example", b"\x01\x02\x03\x04 whatever it is that these two speak", 1400);
     let weird: Vec<_> = flow.weird.iter().map(|weird| weird.word.as_str()).collect();

@@ -236,6 +236,20 @@ pub(crate) fn chosen(body: &[u8]) -> Option<u16> {
     Some(legacy_version)
 }
 
+/// Cipher suites that authenticate and do not encrypt (IANA, "TLS Cipher Suites": those with NULL; RFC 9150 for TLS 1.3).
+const NULL_SUITES: [u16; 23] = [
+    0x0000, 0x0001, 0x0002, 0x002c, 0x002d, 0x002e, 0x003b, 0x00b0, 0x00b1, 0x00b4, 0x00b5, 0x00b8, 0x00b9,
+    0xc001, 0xc006, 0xc00b, 0xc010, 0xc015, 0xc039, 0xc03a, 0xc03b, 0xc0b4, 0xc0b5,
+];
+
+/// Whether a ServerHello chose to encrypt nothing.
+pub(super) fn is_in_clear(body: &[u8]) -> bool {
+    // Version and random; the session's length; the suite.
+    let session = body.get(34).map_or(0, |length| usize::from(*length));
+    let suite = body.get(35 + session..).and_then(|rest| rest.first_chunk());
+    suite.is_some_and(|suite| NULL_SUITES.contains(&u16::from_be_bytes(*suite)))
+}
+
 /// The word for a version's number (IANA has no registry; RFC 8446 §4.2.1 and its forerunners give them).
 pub(crate) fn version_word(version: u16) -> Cow<'static, str> {
     Cow::Borrowed(match version {

@@ -107,6 +107,14 @@ impl Session {
                 Step::Took(0)
             }
             (Flight::Read { version, certificate } | Flight::Cut { version, certificate, .. }, _) => {
+                let mut messages = record::messages(&flight.bytes);
+                let hello = messages.find(|message| message.kind == record::SERVER_HELLO);
+                if hello.is_some_and(|hello| hello::is_in_clear(hello.body)) {
+                    facts.weird("tls_without_encryption");
+                    if !self.late && !self.unasked {
+                        facts.becomes("tls_null");
+                    }
+                }
                 if let Some(version) = version {
                     self.tell_version(version, facts);
                 }
