@@ -33,6 +33,12 @@ const REASONS: &[Reason] = &[
         "a place on the link, where the reference has the group's address",
     ),
     (NameKind::Dhcp, "DHCPV6", Theirs::None, "the client's name, which the reference only reads in DHCP"),
+    (
+        NameKind::QuicSni,
+        "QUIC",
+        Theirs::None,
+        "a hello in a version that no server speaks, which it doesn't open",
+    ),
     (NameKind::Ptr, "DNS", Theirs::Among, "the answer to a question about an address"),
     (NameKind::Srv, "DNS", Theirs::Among, "the host in the answer to a question about a service"),
     (NameKind::HttpHost, "*", Theirs::Among, "several requests on one connection"),

@@ -15,6 +15,7 @@ const CLOUD: &str = "203.0.113.5:443";
 const DCID: [u8; 8] = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
 const V1: u32 = 1;
 const V2: u32 = 0x6b33_43cf;
+const RESERVED: u32 = 0x1a2a_3a4a;
 const DRAFT_29: u32 = 0xff00_001d;
 const V2_DRAFT_00: u32 = 0xff02_0000;
 const V2_DRAFT_01: u32 = 0x709a_50c4;
@@ -45,7 +46,7 @@ fn expand(secret: &Hkdf<Sha256>, label: &str, size: usize) -> Vec<u8> {
 /// A client's Initial packet, filled up to 1200 bytes.
 fn initial(version: u32, dcid: &[u8], number: u32, frames: &[u8]) -> Vec<u8> {
     let (salt, prefix, first) = match version {
-        V1 => ("38762cf7f55934b34d179ae6a4c80cadccbb7f0a", "quic", 0xc3),
+        V1 | RESERVED => ("38762cf7f55934b34d179ae6a4c80cadccbb7f0a", "quic", 0xc3),
         DRAFT_29 => ("afbfec289993d24c9e9786f19c6111e04390a899", "quic", 0xc3),
         V2_DRAFT_00 => ("a707c203a59b47184a1d62ca570406ea7ae3e5d3", "quicv2", 0xc3),
         V2_DRAFT_01 => ("a707c203a59b47184a1d62ca570406ea7ae3e5d3", "quicv2", 0xd3),
@@ -124,6 +125,18 @@ fn drafts_name_their_server_as_well() {
         let flow = flow(&[(true, initial(version, &DCID, 0, &crypto(0, &hello("api.nucleus-u8.example"))))]);
         assert_eq!((names(&flow), flow.version.as_deref()), (vec!["api.nucleus-u8.example"], Some(word)));
     }
+}
+
+#[test]
+fn a_hello_in_a_reserved_version_is_read_and_the_server_says_which_is_spoken() {
+    let reserved = initial(RESERVED, &DCID, 0, &crypto(0, &hello("api.nucleus-u8.example")));
+    let alone = flow(&[(true, reserved.clone())]);
+    assert_eq!((names(&alone), alone.version.as_deref()), (vec!["api.nucleus-u8.example"], None));
+    let negotiation = [&[0x80, 0, 0, 0, 0, 0, 8][..], &DCID, &[0, 0, 0, 1]].concat();
+    let again = initial(V1, &DCID, 1, &crypto(0, &hello("api.nucleus-u8.example")));
+    let answer = initial(V1, &[], 0, &[]);
+    let flow = flow(&[(true, reserved), (false, negotiation), (true, again), (false, answer)]);
+    assert_eq!((names(&flow), flow.version.as_deref()), (vec!["api.nucleus-u8.example"], Some("v1")));
 }
 
 #[test]

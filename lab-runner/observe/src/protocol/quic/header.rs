@@ -82,7 +82,11 @@ impl<'a> Packet<'a> {
     /// Reads the first packet of what is left of a datagram; `None` unless it has a long header of a version with TLS.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let header = Long::read(bytes)?;
-        let Some(Version::Ietf { moved, .. }) = Version::of(header.number) else { return None };
+        let moved = match Version::of(header.number)? {
+            Version::Ietf { moved, .. } => moved,
+            Version::Reserved => false,
+            Version::Google => return None,
+        };
         let kind = header.kind(moved);
         if kind == Kind::Retry {
             return Some(Self { kind, header, bytes, number_at: bytes.len(), behind: &[], is_whole: true });

@@ -168,12 +168,12 @@ impl Connection {
         let Some(frames) = self.open(packet, facts) else {
             self.sealed = true;
             if self.client.is_none() {
-                facts.version(version::word(number));
+                tell_version(number, facts);
             }
             return;
         };
         self.client = Some(datagram.side);
-        facts.version(version::word(number));
+        tell_version(number, facts);
         let google = Version::has_google_frames(number);
         match crypto::take(&frames, google, &mut self.crypto, facts.context.budget) {
             Taken::Fine => {}
@@ -214,17 +214,20 @@ impl Connection {
         {
             return Some(frames);
         }
-        let Some(Version::Ietf { salt, second, .. }) = Version::of(header.number) else { return None };
-        if self.keys_made >= MAX_KEYS {
-            return None;
+        for (salt, second) in Version::of(header.number)?.salts() {
+            if self.keys_made >= MAX_KEYS {
+                return None;
+            }
+            self.keys_made += 1;
+            let mut keys = Keys::new(salt, second, header.dcid)?;
+            if let Some(frames) = keys.open(packet.bytes, packet.number_at) {
+                self.keys = Some((header.number, keys));
+                // It begins again.
+                self.crypto.clear(facts.context.budget);
+                return Some(frames);
+            }
         }
-        self.keys_made += 1;
-        let mut keys = Keys::new(salt, second, header.dcid)?;
-        let frames = keys.open(packet.bytes, packet.number_at)?;
-        self.keys = Some((header.number, keys));
-        // It begins again.
-        self.crypto.clear(facts.context.budget);
-        Some(frames)
+        None
     }
 }
 
@@ -234,6 +237,13 @@ fn tell(hello: ClientHello, number: u32, facts: &mut Facts<'_, '_>) {
     if hello.alpn.iter().any(|protocol| protocol.starts_with("doq-")) {
         facts.hides_look_ups();
     }
-    hello.tell(NameKind::QuicSni, facts);
-    facts.version(version::word(number));
+    ClientHello { version: None, ..hello }.tell(NameKind::QuicSni, facts);
+    tell_version(number, facts);
+}
+
+/// Notes the version, if it is one that can be spoken.
+fn tell_version(number: u32, facts: &mut Facts<'_, '_>) {
+    if let Some(Version::Ietf { .. } | Version::Google) = Version::of(number) {
+        facts.version(version::word(number));
+    }
 }

@@ -11,7 +11,8 @@ pub(super) enum Version {
     Ietf { salt: &'static [u8; 20], second: bool, moved: bool },
     /// Google's own: the hello stands in clear text.
     Google,
-    /// Reserved to keep servers tolerant (RFC 9000 §15); no server speaks it.
+    /// Reserved to keep servers tolerant (RFC 9000 §15): no server speaks it, and what a client says in it is protected as
+    /// in a version that it would rather have.
     Reserved,
 }
 
@@ -64,6 +65,16 @@ impl Version {
             _ if number & 0x0f0f_0f0f == 0x0a0a_0a0a => Some(Self::Reserved),
             _ => None,
         }
+    }
+
+    /// Salts to try, with whether the labels are those of version 2.
+    pub(super) fn salts(self) -> impl Iterator<Item = (&'static [u8; 20], bool)> {
+        let (first, second) = match self {
+            Self::Ietf { salt, second, .. } => (Some((salt, second)), None),
+            Self::Reserved => (Some((&SALT_V1, false)), Some((&SALT_29, false))),
+            Self::Google => (None, None),
+        };
+        first.into_iter().chain(second)
     }
 
     /// Whether Google's frames are meant, where CRYPTO has another number.
