@@ -4,10 +4,10 @@
 use super::facts::Facts;
 use super::interface::{Datagram, Heard, Listen, StreamProtocol};
 use super::{
-    amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, fixed, ftp, http, imap, ipsec, l2tp, ldap,
-    mgcp, mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres, proxy_header, quic,
-    radius, rdp, redis, rtp, rtsp, sip, slp, smb, smtp, snmp, socks, ssdp, ssh, stun, syncthing, syslog,
-    telnet, tftp, tls, wireguard, xmpp,
+    amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, fixed, ftp, http, imap, ipsec, kasa, l2tp,
+    ldap, mgcp, miio, mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres,
+    proxy_header, quic, radius, rdp, redis, rtp, rtsp, sip, slp, smb, smtp, snmp, socks, ssdp, ssh, stun,
+    syncthing, syslog, telnet, tftp, tls, tuya, wireguard, xmpp,
 };
 
 /// Protocols of datagrams.
@@ -29,9 +29,12 @@ pub(crate) const DATAGRAMS: &[Listen] = &[
     tftp::listen,
     dnscrypt::listen,
     syncthing::listen,
+    tuya::listen,
+    miio::listen,
     openvpn::listen,
     radius::listen,
     slp::listen,
+    kasa::listen,
     l2tp::listen,
     nat_pmp::listen,
     syslog::listen,
@@ -50,6 +53,7 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     rtsp::PROTOCOL,
     sip::OVER_TCP,
     openvpn::OVER_TCP,
+    tuya::OVER_TCP,
     ssh::PROTOCOL,
     mqtt::PROTOCOL,
     amqp::PROTOCOL,

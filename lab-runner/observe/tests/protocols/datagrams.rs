@@ -274,3 +274,34 @@ fn netbios_names_are_read_whatever_is_done_with_them() {
     let flow = from_client(137, &message);
     assert_eq!((app(&flow), names(&flow)), (("netbios", false), vec![(NameKind::Netbios, "nucleus")]));
 }
+
+/// A message in Tuya's older form.
+fn tuya(length: u8) -> Vec<u8> {
+    [&[0, 0, 0x55, 0xaa, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, length][..], &[9; 8], &[0, 0, 0xaa, 0x55]].concat()
+}
+
+#[test]
+fn what_smart_devices_speak_on_the_link_is_told() {
+    assert_eq!(app(&from_client(6667, &tuya(12))), ("tuya", false));
+    assert_eq!(app(&from_client(6667, &tuya(13))), UNKNOWN);
+    let miio = [&[0x21, 0x31, 0, 32][..], &[0xff; 28]].concat();
+    assert_eq!(app(&from_client(54321, &miio)), ("miio", false));
+    assert_eq!(app(&from_client(54321, &miio[..31])), UNKNOWN);
+    let mixed = |key: &mut u8, byte: &u8| {
+        *key ^= byte;
+        Some(*key)
+    };
+    let kasa: Vec<u8> = b"{\"system\":{}}".iter().scan(171, mixed).collect();
+    assert_eq!(app(&from_client(9999, &kasa)), ("kasa", false));
+    assert_eq!(app(&from_client(9999, &kasa[..11])), UNKNOWN);
+}
+
+#[test]
+fn tuya_over_tcp_is_told_by_a_whole_message() {
+    for (length, expected) in [(12, ("tuya", false)), (11, UNKNOWN)] {
+        let message = tuya(length);
+        let mut wire = Wire::new();
+        wire.tcp_opens("192.0.2.10:40000", "192.0.2.9:6668", &[&message[..3], &message[3..]]);
+        assert_eq!(app(&wire.observe().flows[0]), expected);
+    }
+}
