@@ -23,15 +23,19 @@ const RECORD_HEADER: usize = 13;
 const MAX_RECORDS: usize = 32;
 /// Datagrams in which a handshake must come.
 const MAX_DATAGRAMS: u8 = 64;
+/// Datagrams of a server, behind a hello, of which the first ones hold no records; some may have changed places.
+const MAX_STRANGE: u8 = 3;
 
 /// Tells DTLS by records that fill the datagram to its end.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !is_dtls(datagram) {
         return Heard::No;
     }
-    facts.recognised("dtls");
     let mut handshake = Box::<Handshake>::default();
-    if handshake.take(datagram, facts) { Heard::Done } else { Heard::With(handshake) }
+    match handshake.datagram(datagram, facts) {
+        Heard::Done => Heard::Done,
+        _ => Heard::With(handshake),
+    }
 }
 
 /// Whether a datagram is made of whole records, the first of them of a handshake in the clear or of a session that goes on.
@@ -144,12 +148,23 @@ pub(super) struct Handshake {
     server: Option<usize>,
     /// The hello was told, or will never be.
     told: bool,
+    /// The side whose hello it is.
+    client: Option<usize>,
+    /// Who sent records.
+    seen: [bool; 2],
+    /// Datagrams of the server that hold none, and are the first.
+    strange: u8,
 }
 
 impl Handshake {
     /// Whether anything was taken.
     pub(super) fn began(&self) -> bool {
         self.datagrams > 0
+    }
+
+    /// One side's records alone could be before anything; a whole hello is none by chance.
+    pub(super) fn is_sure(&self) -> bool {
+        self.client.is_some() || self.seen == [true; 2]
     }
 
     /// Takes a datagram; whether nothing more can be learnt.
@@ -159,9 +174,11 @@ impl Handshake {
         let mut rest = datagram.bytes;
         for _ in 0..MAX_RECORDS {
             let Some(record) = Record::read(&mut rest) else { break };
+            self.seen[datagram.side] = true;
             if record.kind != HANDSHAKE || record.epoch > 0 {
                 // From here on it is encrypted, unless packets changed places.
-                over |= record.kind != CHANGE_CIPHER_SPEC && (self.told || self.hello.pieces.is_empty());
+                let is_answered = self.told || self.hello.pieces.is_empty();
+                over |= record.kind != CHANGE_CIPHER_SPEC && is_answered && self.seen == [true; 2];
                 continue;
             }
             let mut fields = Fields(record.body);
@@ -169,10 +186,25 @@ impl Handshake {
                 over |= self.fragment(&fragment, datagram.side, facts);
             }
         }
+        over |= self.is_refused(datagram.side, facts);
         if over {
             self.finish(facts);
         }
         over
+    }
+
+    /// Whether the server answers a hello with something else: then the hello may only have been there to show a name.
+    fn is_refused(&mut self, side: usize, facts: &mut Facts<'_, '_>) -> bool {
+        if !self.told || self.client == Some(side) || self.seen[side] {
+            return false;
+        }
+        self.strange += 1;
+        if self.strange < MAX_STRANGE {
+            return false;
+        }
+        facts.weird("dtls_refused");
+        facts.unread();
+        true
     }
 
     fn fragment(&mut self, fragment: &Fragment<'_>, side: usize, facts: &mut Facts<'_, '_>) -> bool {
@@ -182,10 +214,15 @@ impl Handshake {
                 if let Some(body) = self.hello.whole() {
                     hello::parse_as(Carrier::Dtls, body, true).tell(NameKind::Sni, facts);
                     self.told = true;
+                    self.client = Some(side);
                 }
             }
             SERVER_HELLO => {
                 self.server = Some(side);
+                if hello::is_in_clear(fragment.body) {
+                    facts.weird("dtls_without_encryption");
+                    facts.becomes("dtls_null");
+                }
                 if let Some(version) = hello::chosen(fragment.body) {
                     facts.version(hello::version_word(version));
                 }
@@ -218,7 +255,13 @@ impl Handshake {
 
 impl Conversation for Handshake {
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-        if self.take(datagram, facts) { Heard::Done } else { Heard::Open }
+        let is_over = self.take(datagram, facts);
+        if self.is_sure() {
+            facts.recognised("dtls")
+        } else {
+            facts.suggested("dtls")
+        }
+        if is_over { Heard::Done } else { Heard::Open }
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {

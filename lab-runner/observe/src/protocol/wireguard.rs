@@ -1,6 +1,6 @@
 //! WireGuard (its white paper, §5.4), told by types and their exact lengths.
 //!
-//! A client's first message alone is a guess, for four fixed bytes are little; the server's answer to it settles that.
+//! One side's messages alone are a guess, for four fixed bytes are little; the other side's answer settles that.
 
 use super::facts::Facts;
 use super::interface::{Conversation, Datagram, Heard};
@@ -23,13 +23,14 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
         facts.suggested("wireguard");
         return Heard::With(Box::new(Asked { side: datagram.side, sender: index(bytes, 4).copied() }));
     }
+    // In its midst: two messages in a row.
     if let (Some(before), Some(now)) = (counter(datagram.before), counter(bytes))
         && bytes.len().is_multiple_of(16)
         && index(datagram.before, 4) == index(bytes, 4)
         && (1..=MAX_STEP).contains(&now.wrapping_sub(before))
     {
-        facts.recognised("wireguard");
-        return Heard::Done;
+        facts.suggested("wireguard");
+        return Heard::With(Box::new(Asked { side: datagram.side, sender: None }));
     }
     Heard::No
 }
@@ -45,10 +46,11 @@ fn counter(bytes: &[u8]) -> Option<u64> {
     bytes.starts_with(&DATA).then(|| u64::from_le_bytes(*counter))
 }
 
-/// A handshake that was begun.
+/// What one side sent, and the other should answer.
 #[derive(Debug)]
 struct Asked {
     side: usize,
+    /// The index that an answer to a handshake must name; `None` in the midst of a session.
     sender: Option<[u8; 4]>,
 }
 
@@ -62,9 +64,10 @@ impl Conversation for Asked {
             }
             return Heard::Open;
         }
-        let answers = |at| index(bytes, at).copied() == self.sender;
+        let answers = |at| self.sender.is_some() && index(bytes, at).copied() == self.sender;
         let is_answer = (bytes.starts_with(&RESPONSE) && bytes.len() == RESPONSE_LENGTH && answers(8))
-            || (bytes.starts_with(&COOKIE) && bytes.len() == COOKIE_LENGTH && answers(4));
+            || (bytes.starts_with(&COOKIE) && bytes.len() == COOKIE_LENGTH && answers(4))
+            || (self.sender.is_none() && counter(bytes).is_some() && bytes.len().is_multiple_of(16));
         if is_answer {
             facts.recognised("wireguard");
         }

@@ -47,14 +47,16 @@ fn wireguard_is_a_guess_until_the_server_answers_to_the_clients_index() {
 }
 
 #[test]
-fn wireguard_in_its_midst_is_two_data_messages_in_a_row() {
+fn wireguard_in_its_midst_is_two_data_messages_in_a_row_and_one_of_the_other_side() {
     let data = |index: u8, counter: u8| {
         let mut bytes = vec![4, 0, 0, 0, index, 5, 5, 5, counter];
         bytes.resize(48, 0);
         (true, bytes)
     };
     let ports = [40000, 51820];
-    assert_eq!(app(&flow(ports, &[data(1, 8), data(1, 9)])), ("wireguard", false));
+    let back = (false, data(3, 1).1);
+    assert_eq!(app(&flow(ports, &[data(1, 8), data(1, 9)])), ("wireguard", true));
+    assert_eq!(app(&flow(ports, &[data(1, 8), data(1, 9), back])), ("wireguard", false));
     assert_eq!(app(&flow(ports, &[data(1, 8), data(2, 9)])), UNKNOWN);
     assert_eq!(app(&flow(ports, &[data(1, 9), data(1, 9)])), UNKNOWN);
 }

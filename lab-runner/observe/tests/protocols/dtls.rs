@@ -8,6 +8,8 @@ use crate::packets::{self, Wire};
 
 const PHONE: &str = "192.0.2.10:40000";
 const CLOUD: &str = "203.0.113.5:4433";
+/// A message in one fragment.
+pub(crate) const WHOLE: Range<usize> = 0..usize::MAX;
 
 fn record(kind: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u16).to_be_bytes();
@@ -62,7 +64,26 @@ fn a_hello_with_a_fragment_missing_is_a_loss() {
 #[test]
 fn a_session_in_its_midst_is_told_by_records_that_fill_the_datagram() {
     let data = record(23, 1, &[9; 40]);
-    let midst = flow(&[[&data[..], &data].concat()], &[]);
-    assert_eq!((midst.app.as_str(), midst.reason), ("dtls", Some(Reason::Loss)));
+    let two = [&data[..], &data].concat();
+    let midst = flow(&[two.clone()], &[data.clone()]);
+    assert_eq!((midst.app.as_str(), midst.guessed, midst.reason), ("dtls", false, Some(Reason::Loss)));
+    // One side's alone could be before anything.
+    let midst = flow(&[two], &[]);
+    assert_eq!((midst.app.as_str(), midst.guessed), ("dtls", true));
     assert_eq!(flow(&[[&data[..], &[0]].concat()], &[]).app, "unknown");
+}
+
+#[test]
+fn a_hello_that_the_server_answers_with_something_else_is_told() {
+    let hello = client_hello("api.nucleus-u8.example", &[WHOLE]);
+    let flow = flow(&hello, &[b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
+    assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "dtls_refused"));
+}
+
+#[test]
+fn a_session_that_encrypts_nothing_is_not_called_dtls() {
+    let hello = client_hello("api.nucleus-u8.example", &[WHOLE]);
+    // TLS_RSA_WITH_NULL_SHA256.
+    let server_hello = [&[0xfe, 0xfd][..], &[7; 32], &[0, 0, 0x3b, 0, 0, 0]].concat();
+    assert_eq!(flow(&hello, &[fragment(2, &server_hello, 0..100)]).app, "dtls_null");
 }

@@ -201,9 +201,11 @@ fn a_connection_that_goes_on_from_another_address_is_known_by_its_id() {
     wire.udp(CLOUD, PHONE, &answer);
     wire.udp("192.0.2.10:41000", CLOUD, &short(&id));
     wire.udp("192.0.2.10:42000", CLOUD, &short(&[4; 8]));
+    // To another server it proves nothing.
+    wire.udp("192.0.2.10:43000", "203.0.113.66:443", &short(&id));
     let flows = wire.observe().flows;
     assert_eq!((flows[1].app.as_str(), names(&flows[1])), ("quic", vec!["api.nucleus-u8.example"]));
-    assert_eq!(flows[2].app, "unknown");
+    assert_eq!((flows[2].app.as_str(), flows[3].app.as_str()), ("unknown", "unknown"));
 }
 
 #[test]
@@ -219,7 +221,16 @@ fn a_hello_whose_pieces_contradict_each_other_is_told() {
 fn a_connection_in_its_midst_has_lost_its_name() {
     let handshake = [&[0xe0, 0, 0, 0, 1, 0, 0][..], &[0x40, 40], &[9; 40]].concat();
     let flow = flow(&[(false, handshake)]);
-    assert_eq!((flow.app.as_str(), flow.reason), ("quic", Some(lab_observe::Reason::Loss)));
+    assert_eq!((flow.app.as_str(), flow.guessed), ("quic", true));
+    assert_eq!(flow.reason, Some(lab_observe::Reason::Loss));
+}
+
+#[test]
+fn a_hello_that_the_server_answers_with_something_else_is_told() {
+    let hello = initial(V1, &DCID, 0, &crypto(0, &hello("api.nucleus-u8.example")));
+    let plain = |text: &str| (false, text.as_bytes().to_vec());
+    let flow = flow(&[(true, hello), plain("one"), plain("two"), plain("three")]);
+    assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "quic_refused"));
 }
 
 #[test]

@@ -31,10 +31,12 @@ const MAX_DATAGRAMS: u8 = 32;
 const MAX_PACKETS: usize = 8;
 /// Keys that are made for one flow.
 const MAX_KEYS: u8 = 12;
+/// Datagrams of a server, behind a hello, of which the first ones are no QUIC; some may have changed places.
+const MAX_STRANGE: u8 = 3;
 
 /// Tells QUIC by a version that exists and a header that fits it.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    if let Some(name) = facts.context.paths.find(datagram.bytes) {
+    if let Some(name) = facts.context.paths.find(datagram.bytes, facts.context.ends) {
         facts.recognised("quic");
         if let Some(name) = name {
             facts.escaped(NameKind::QuicSni, name.to_string());
@@ -44,7 +46,6 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
     if !is_quic(datagram) {
         return Heard::No;
     }
-    facts.recognised("quic");
     if datagram.ports[1] == DOQ_PORT {
         facts.hides_look_ups();
     }
@@ -86,6 +87,10 @@ struct Connection {
     name: Option<String>,
     /// The hello was read; only the version that the server chose is still awaited.
     told: bool,
+    /// Whose datagrams begin with a long header.
+    seen: [bool; 2],
+    /// Datagrams of the server that don't, and are the first.
+    strange: u8,
     /// Packets came that could not be opened: the hello may have been among them, or before them.
     sealed: bool,
 }
@@ -93,7 +98,14 @@ struct Connection {
 impl Conversation for Connection {
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
         self.datagrams += 1;
-        let answered = self.take(datagram, facts);
+        self.seen[datagram.side] |= is_quic(datagram);
+        let answered = self.take(datagram, facts) || self.is_refused(datagram, facts);
+        // One side's header alone could be before anything; a hello that its own id opens is none by chance.
+        if self.told || self.client.is_some() || self.seen == [true; 2] {
+            facts.recognised("quic");
+        } else {
+            facts.suggested("quic");
+        }
         if answered || self.datagrams >= MAX_DATAGRAMS {
             self.finish(facts);
             return Heard::Done;
@@ -128,7 +140,8 @@ impl Connection {
             if self.told {
                 if self.client != Some(datagram.side) {
                     facts.version(version::word(packet.header.number));
-                    if !facts.context.paths.note(packet.header.scid, self.name.as_deref()) {
+                    let server = facts.context.ends;
+                    if !facts.context.paths.note(packet.header.scid, server, self.name.as_deref()) {
                         facts.weird("quic_paths_full");
                     }
                     return true;
@@ -140,8 +153,21 @@ impl Connection {
                 self.sealed |= packet.kind != Kind::Retry;
             }
         }
-        // Behind the handshake come short headers.
-        self.told && bytes.first().is_some_and(|first| first & 0x80 == 0)
+        false
+    }
+
+    /// Whether the server answers a hello with something else: then the hello may only have been there to show a name.
+    fn is_refused(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
+        if !self.told || self.client == Some(datagram.side) || self.seen[datagram.side] {
+            return false;
+        }
+        self.strange += 1;
+        if self.strange < MAX_STRANGE {
+            return false;
+        }
+        facts.weird("quic_refused");
+        facts.unread();
+        true
     }
 
     fn google(&mut self, number: u32, rest: &[u8], facts: &mut Facts<'_, '_>) -> bool {

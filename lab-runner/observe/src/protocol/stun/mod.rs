@@ -39,8 +39,11 @@ impl Conversation for Multiplexed {
                 message.tell(facts);
             }
             Some(20..=63) if !self.sealed && (self.dtls.began() || is_dtls(datagram)) => {
-                facts.becomes("dtls");
+                let was_sure = self.dtls.is_sure();
                 self.sealed = self.dtls.take(datagram, facts);
+                if self.dtls.is_sure() && !was_sure {
+                    facts.becomes("dtls");
+                }
             }
             _ => {}
         }

@@ -243,7 +243,7 @@ const NULL_SUITES: [u16; 23] = [
 ];
 
 /// Whether a ServerHello chose to encrypt nothing.
-pub(super) fn is_in_clear(body: &[u8]) -> bool {
+pub(crate) fn is_in_clear(body: &[u8]) -> bool {
     // Version and random; the session's length; the suite.
     let session = body.get(34).map_or(0, |length| usize::from(*length));
     let suite = body.get(35 + session..).and_then(|rest| rest.first_chunk());
