@@ -215,7 +215,7 @@ fn fragment(template: &[u8], id: u16, offset: u16, frame: &mut Vec<u8>) {
     frame.clear();
     frame.extend(template);
     frame[18..20].copy_from_slice(&id.to_be_bytes());
-    frame[20..22].copy_from_slice(&(offset / 8 | 0x2000).to_be_bytes());
+    frame[20..22].copy_from_slice(&((offset / 8) | 0x2000).to_be_bytes());
     // Bytes that differ from those of the fragment that this one overlaps.
     frame[40] = offset as u8;
 }
