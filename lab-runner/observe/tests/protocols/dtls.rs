@@ -65,7 +65,7 @@ fn a_hello_with_a_fragment_missing_is_a_loss() {
 fn a_session_in_its_midst_is_told_by_records_that_fill_the_datagram() {
     let data = record(23, 1, &[9; 40]);
     let two = [&data[..], &data].concat();
-    let midst = flow(&[two.clone()], &[data.clone()]);
+    let midst = flow(std::slice::from_ref(&two), std::slice::from_ref(&data));
     assert_eq!((midst.app.as_str(), midst.guessed, midst.reason), ("dtls", false, Some(Reason::Loss)));
     // One side's alone could be before anything.
     let midst = flow(&[two], &[]);
