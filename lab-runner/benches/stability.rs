@@ -18,7 +18,7 @@ mod packets;
 use std::process::ExitCode;
 
 use lab_runner::draft::Accepted;
-use measure::{Injected, Tally};
+use measure::{From, Injected, Tally};
 
 const TRAINING: [usize; 4] = [1, 3, 5, 10];
 /// The figures that have limits are those for so many runs.
@@ -27,17 +27,23 @@ const JUDGED_BY: usize = 5;
 fn main() -> ExitCode {
     let Some(devices) = corpus::devices() else { return ExitCode::SUCCESS };
     let mut over = false;
-    println!("runs judged by a draft from others, in percent                        injected endpoints");
     println!(
-        "device             from    runs   fail  inconcl.   pass  fail if accepted    fail  doubt   pass"
+        "Runs judged by a draft from others: from the first runs, and from as many in a row everywhere; in percent."
+    );
+    println!(
+        "                        first runs               everywhere                    all      injected endpoints"
+    );
+    println!(
+        "device             from  runs   fail  inconcl.   runs   fail  inconcl.   pass  accepted: fail    fail  doubt   pass"
     );
     for training in TRAINING {
-        let (mut drafted, mut accepted, mut injected) =
-            (Tally::default(), Tally::default(), Injected::default());
+        let (mut first, mut drafted, mut accepted) = (Tally::default(), Tally::default(), Tally::default());
+        let mut injected = Injected::default();
         for device in &devices {
             let of_device = Figures {
-                drafted: measure::held_out(device, training, &Accepted::None),
-                accepted: measure::held_out(device, training, &Accepted::All),
+                first: measure::held_out(device, From::First, training, &Accepted::None),
+                drafted: measure::held_out(device, From::Everywhere, training, &Accepted::None),
+                accepted: measure::held_out(device, From::Everywhere, training, &Accepted::All),
                 injected: measure::injections(device, training).into_values().fold(
                     Injected::default(),
                     |mut all, one| {
@@ -47,11 +53,12 @@ fn main() -> ExitCode {
                 ),
             };
             of_device.print(&device.name, training.min(device.captures.len() - 1));
+            first.merge(&of_device.first);
             drafted.merge(&of_device.drafted);
             accepted.merge(&of_device.accepted);
             injected.merge(of_device.injected);
         }
-        let all = Figures { drafted, accepted, injected };
+        let all = Figures { first, drafted, accepted, injected };
         all.print("all", training);
         println!();
         over |= training == JUDGED_BY && !all.hold();
@@ -66,6 +73,7 @@ fn main() -> ExitCode {
 }
 
 struct Figures {
+    first: Tally,
     drafted: Tally,
     accepted: Tally,
     injected: Injected,
@@ -73,22 +81,29 @@ struct Figures {
 
 impl Figures {
     fn print(&self, name: &str, training: usize) {
-        let share = |count: u32| 100.0 * f64::from(count) / f64::from(self.drafted.all().max(1));
+        let share = |tally: &Tally, count: u32| 100.0 * f64::from(count) / f64::from(tally.all().max(1));
+        let Self { first, drafted, accepted, injected } = self;
         println!(
-            "{name:<18} {training:>4} {:>7} {:>6.1} {:>9.1} {:>6.1} {:>17.1} {:>7} {:>6} {:>6}",
-            self.drafted.all(),
-            self.drafted.failed(),
-            share(self.drafted.inconclusive),
-            share(self.drafted.pass),
-            self.accepted.failed(),
-            self.injected.fail,
-            self.injected.inconclusive,
-            self.injected.passed.len(),
+            "{name:<18} {training:>4} {:>5} {:>6.1} {:>9.1} {:>6} {:>6.1} {:>9.1} {:>6.1} {:>14.1} {:>7} {:>6} {:>6}",
+            first.all(),
+            first.failed(),
+            share(first, first.inconclusive),
+            drafted.all(),
+            drafted.failed(),
+            share(drafted, drafted.inconclusive),
+            share(drafted, drafted.pass),
+            accepted.failed(),
+            injected.fail,
+            injected.inconclusive,
+            injected.passed.len(),
         );
     }
 
     fn hold(&self) -> bool {
         let fail = 100.0 * f64::from(self.injected.fail) / f64::from(self.injected.all().max(1));
-        self.drafted.failed() <= 5.0 && self.injected.passed.is_empty() && fail >= 95.0
+        self.first.failed() <= 5.0
+            && self.drafted.failed() <= 5.0
+            && self.injected.passed.is_empty()
+            && fail >= 95.0
     }
 }

@@ -1,6 +1,7 @@
 //! How stable drafts are: runs that fail though the product did nothing new, and injections that don't.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use lab_runner::captured::{self, Captured, PHASE};
@@ -54,6 +55,12 @@ impl Tally {
     }
 }
 
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} % of {} fail, {} inconclusive", self.failed(), self.all(), self.inconclusive)
+    }
+}
+
 /// The manifest that is drafted from these captures.
 pub(crate) fn drafted(training: &[&Captured], accepted: &Accepted) -> Manifest {
     let runs: Vec<Run<'_>> = training
@@ -70,12 +77,23 @@ pub(crate) fn judged(manifest: &Manifest, captured: &Captured) -> Verdict {
     captured::judge(manifest, std::slice::from_ref(captured), None)
 }
 
-/// Drafts from every `training` runs in a row (going round at the end), and judges all the others by it.
-pub(crate) fn held_out(device: &Repeats, training: usize, accepted: &Accepted) -> Tally {
+/// Which runs are drafted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The first ones, as somebody would who has just begun; all but one in turn, where there are no more.
+    First,
+    /// As many in a row from everywhere, going round at the end.
+    Everywhere,
+}
+
+/// Drafts from `training` runs, and judges all the others by it.
+pub(crate) fn held_out(device: &Repeats, from: From, training: usize, accepted: &Accepted) -> Tally {
     let all: Vec<&Captured> = device.captures.iter().map(|repeat| &repeat.captured).collect();
+    let few = all.len() <= training;
     let training = training.min(all.len() - 1);
+    let begins = if from == From::First && !few { 1 } else { all.len() };
     let mut tally = Tally::default();
-    for first in 0..all.len() {
+    for first in 0..begins {
         let mut turned = all.clone();
         turned.rotate_left(first);
         let (of, others) = turned.split_at(training);
