@@ -4,7 +4,7 @@ use aes_gcm::aead::{AeadInPlace, KeyInit};
 use aes_gcm::aes::Aes128;
 use aes_gcm::aes::cipher::BlockEncrypt;
 use hkdf::Hkdf;
-use lab_observe::{FlowRecord, NameKind};
+use lab_observe::{FlowRecord, NameKind, Options, Reason};
 use sha2::Sha256;
 
 use crate::packets::{self, Wire};
@@ -157,7 +157,7 @@ fn behind_dns_over_quic_look_ups_are_hidden() {
     let mut wire = Wire::new();
     wire.udp(PHONE, "203.0.113.5:8853", &initial(V1, &DCID, 0, &crypto(0, &hello)));
     wire.tcp_opens("192.0.2.10:40001", "203.0.113.66:443", &[&packets::client_hello(None, &[])]);
-    assert_eq!(wire.observe().flows[1].reason, Some(lab_observe::Reason::HiddenDns));
+    assert_eq!(wire.observe().flows[1].reason, Some(Reason::HiddenDns));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_hello_that_never_becomes_whole_is_a_loss() {
     let hello = hello("api.nucleus-u8.example");
     let flow = flow(&[(true, initial(V1, &DCID, 0, &crypto(0, &hello[..30])))]);
     assert_eq!(names(&flow), [""; 0]);
-    assert_eq!(flow.reason, Some(lab_observe::Reason::Loss));
+    assert_eq!(flow.reason, Some(Reason::Loss));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_connection_in_its_midst_has_lost_its_name() {
     let handshake = [&[0xe0, 0, 0, 0, 1, 0, 0][..], &[0x40, 40], &[9; 40]].concat();
     let flow = flow(&[(false, handshake)]);
     assert_eq!((flow.app.as_str(), flow.guessed), ("quic", true));
-    assert_eq!(flow.reason, Some(lab_observe::Reason::Loss));
+    assert_eq!(flow.reason, Some(Reason::Loss));
 }
 
 #[test]
@@ -231,6 +231,19 @@ fn a_hello_that_the_server_answers_with_something_else_is_told() {
     let plain = |text: &str| (false, text.as_bytes().to_vec());
     let flow = flow(&[(true, hello), plain("one"), plain("two"), plain("three")]);
     assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "quic_refused"));
+}
+
+#[test]
+fn pieces_come_out_of_the_pool_of_all_flows_and_what_did_not_fit_is_told() {
+    let mut wire = Wire::new();
+    for port in 0..8 {
+        let far = crypto(15_000, &[7; 100]);
+        wire.udp(&format!("192.0.2.10:4000{port}"), CLOUD, &initial(V1, &DCID, 0, &far));
+    }
+    let seen = wire.observe_with(Options { stream_bytes: 64 << 10, ..Options::default() });
+    assert_eq!(seen.summary.streams_evicted, 4);
+    let lost = |flow: &&FlowRecord| flow.reason == Some(Reason::Loss);
+    assert_eq!(seen.flows.iter().filter(lost).count(), 8);
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Conversation for Connection {
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        if !self.told && (self.sealed || !self.crypto.is_empty()) {
+        if !self.told && (self.sealed || self.client.is_some()) {
             facts.lossy();
             if let Some((number, _)) = self.keys
                 && let Some(body) = self.crypto.so_far().get(4..)
