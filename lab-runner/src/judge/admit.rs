@@ -88,13 +88,16 @@ impl<'m> Ruling<'m> {
     }
 }
 
-/// What one declaration makes of a flow whose identity was held against it.
+/// What one declaration makes of a flow; `identity` is how far the flow's server is whom it names.
 pub(super) fn one<'m>(
     declaration: &'m Declaration,
     flow: &AttributedFlow<'_>,
     sides: &Sides,
     identity: Identity,
 ) -> Ruling<'m> {
+    if identity == Identity::Other {
+        return Ruling::Undeclared(None);
+    }
     if !reaches(declaration, flow) {
         let shown = matches!(identity, Identity::Shown(_));
         return Ruling::Undeclared(shown.then_some(declaration));

@@ -14,7 +14,7 @@ use crate::manifest::{Declaration, Index, Manifest, Place, Surroundings};
 use crate::observation::{AttributedFlow, Confidence, Role, Sides};
 
 /// What tells one hidden flow from another, as far as declarations ask.
-type Kind = (u8, u16, Role, Confidence, String, String, Option<String>, [bool; 4], Option<Reason>, LookUps);
+type Kind = (u8, u16, Role, Confidence, String, String, Option<String>, [bool; 5], Option<Reason>, LookUps);
 
 /// The declarations of a run.
 pub(super) struct Declared<'m> {
@@ -65,7 +65,13 @@ impl<'m> Declared<'m> {
             }
         };
         for (place, declaration) in self.meaning(server, around) {
-            hold(place, admit::one(declaration, flow, sides, server.is(declaration, look_ups, around)));
+            let ruling = admit::one(declaration, flow, sides, server.is(declaration, look_ups, around));
+            let admitted = matches!(ruling, Ruling::Admitted(..));
+            hold(place, ruling);
+            // None after it counts.
+            if admitted {
+                break;
+            }
         }
         if server.is_unnamed()
             && let Some((place, ruling)) = self.hidden(flow, server, look_ups, sides)
@@ -93,7 +99,7 @@ impl<'m> Declared<'m> {
             flow.phase.clone(),
             record.app.clone(),
             record.version.clone(),
-            [record.guessed, record.answered, record.ech, record.ja4.is_some()],
+            [record.guessed, record.answered, record.silent, record.ech, record.ja4.is_some()],
             record.reason,
             look_ups,
         );

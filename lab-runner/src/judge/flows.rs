@@ -23,8 +23,8 @@ use crate::manifest::{Declaration, Evidence, Manifest};
 use crate::observation::{Attempt, AttemptObservation, AttributedFlow, Role, Sides, names_in_roles};
 use crate::plan::Plan;
 
-/// Findings that tell which declarations came near; more of them tell nobody more.
-const MOST_CONSIDERED: usize = 200;
+/// Findings that tell which declarations came near, and propose one; more of them tell nobody more.
+const MOST_EXPLAINED: usize = 1000;
 
 /// The judgement of flows, over all attempts of a run.
 pub(super) struct Flows<'m> {
@@ -33,8 +33,8 @@ pub(super) struct Flows<'m> {
     declared: Declared<'m>,
     asserted: bool,
     rows: Rows,
-    place: Place,
-    considered: usize,
+    place: Place<'m>,
+    explained: usize,
     /// Declarations that admitted a flow.
     pub(super) used: BTreeSet<&'m str>,
     /// Declarations that a flow came near to: what they declare may well have been there.
@@ -50,7 +50,7 @@ impl<'m> Flows<'m> {
             asserted: plan.assertions.endpoints.is_some(),
             rows: Rows::default(),
             place: Place::of(manifest),
-            considered: 0,
+            explained: 0,
             used: BTreeSet::new(),
             touched: BTreeSet::new(),
         }
@@ -105,7 +105,7 @@ impl<'m> Flows<'m> {
         if self.asserted {
             let mut asked = LookUpsOf::new(&self.declared, observed.timeline.launched);
             observed.flows.iter().filter(|flow| !of_the_link(flow)).for_each(|flow| asked.take(flow));
-            objections = asked.finish(observed.timeline.duration());
+            objections = asked.finish(span(observed));
             for excess in spent.excess() {
                 collector.add(attempt, self.of_excess(&excess, sides));
             }
@@ -150,14 +150,14 @@ impl<'m> Flows<'m> {
                 words::printable(&near.text)
             ));
         }
-        if self.considered < MOST_CONSIDERED {
-            self.considered += 1;
+        if self.explained < MOST_EXPLAINED {
+            self.explained += 1;
             let near = near::nearest(&self.declared, flow, server, look_ups, sides, sides.surroundings());
             draft.considered =
                 near.into_iter().map(|(declaration, but)| self.considers(declaration, but)).collect();
-        }
-        if ruled.rule == "undeclared-endpoint" {
-            draft.suggestion = suggest::for_flow(self.manifest, &self.place, flow, server);
+            if ruled.rule == "undeclared-endpoint" {
+                draft.suggestion = suggest::for_flow(&self.place, flow, server);
+            }
         }
         draft
     }
@@ -190,7 +190,7 @@ impl<'m> Flows<'m> {
             part.address = None;
         }
         if *rule == "undeclared-look-up" {
-            draft.suggestion = suggest::for_look_up(self.manifest, &self.place, flow, &name.name);
+            draft.suggestion = suggest::for_look_up(&self.place, flow, &name.name);
         }
         draft
     }
@@ -254,6 +254,13 @@ fn outside(flow: &AttributedFlow<'_>, sides: &Sides) -> Option<IpAddr> {
     let (address, mac) = far_end(flow);
     let address = address.to_canonical();
     sides.role(address, mac).is_none().then_some(address)
+}
+
+/// From the first packet of an attempt to its last, in nanoseconds.
+fn span(observed: &AttemptObservation<'_>) -> u64 {
+    let first = observed.flows.iter().map(|flow| flow.t_ns).min();
+    let last = observed.flows.iter().map(|flow| flow.last_ns).max();
+    last.unwrap_or(0).saturating_sub(first.unwrap_or(0))
 }
 
 /// From here on, look-ups of this client can't be seen: RFC 7858 and RFC 9250 give encrypted DNS port 853.

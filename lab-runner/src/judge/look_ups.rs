@@ -131,8 +131,8 @@ impl<'d, 'm, 'f, 'a> LookUpsOf<'d, 'm, 'f, 'a> {
         });
     }
 
-    /// Everything that doesn't pass, now that all was seen. `duration` is the attempt's, in nanoseconds.
-    pub(super) fn finish(mut self, duration: u64) -> Vec<Objection<'m, 'f, 'a>> {
+    /// Everything that doesn't pass, now that all was seen. `span` is how long there was traffic, in nanoseconds.
+    pub(super) fn finish(mut self, span: u64) -> Vec<Objection<'m, 'f, 'a>> {
         let mut channels: BTreeMap<Place, Channel<'_>> = BTreeMap::new();
         for question in &self.open {
             for place in &question.by {
@@ -142,7 +142,7 @@ impl<'d, 'm, 'f, 'a> LookUpsOf<'d, 'm, 'f, 'a> {
                 channels.entry(*place).or_default().asked(name, open, question.name.qtype.as_deref());
             }
         }
-        let hours = duration.div_ceil(HOUR_NS);
+        let hours = span.div_ceil(HOUR_NS);
         let excess: BTreeMap<Place, String> =
             channels.iter().filter_map(|(place, channel)| Some((*place, channel.excess(hours)?))).collect();
         for question in std::mem::take(&mut self.open) {

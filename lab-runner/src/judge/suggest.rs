@@ -1,7 +1,7 @@
 //! A declaration that a person can paste, for what nothing declares. It proposes and decides nothing: what it is for, who
 //! gets the data and whether it should be at all is for people to say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use lab_observe::{FlowRecord, L4};
 
@@ -11,23 +11,25 @@ use super::verdict::Protection;
 use crate::manifest::{Evidence, Manifest};
 use crate::observation::{AttributedFlow, Role};
 
-/// Where in the manifest's text a new declaration goes.
+/// Where in the manifest's text a new declaration goes, and which ids it can't have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Place<'m> {
     /// The line, from 1, before which it goes.
     pub(super) line: usize,
     /// Blanks before its dash.
     indent: usize,
+    taken: HashSet<&'m str>,
 }
 
-impl Place {
+impl<'m> Place<'m> {
     /// After the last declaration; under the key `endpoints` where there is none.
-    pub(super) fn of(manifest: &Manifest) -> Self {
+    pub(super) fn of(manifest: &'m Manifest) -> Self {
+        let taken = manifest.endpoints.iter().map(|declaration| declaration.id.as_str()).collect();
         let lines: Vec<&str> = manifest.source.lines().collect();
         let blanks = |line: &str| line.len() - line.trim_start().len();
         let Some(last) = manifest.endpoints.last() else {
             let at = lines.iter().position(|line| line.starts_with("endpoints"));
-            return Self { line: at.map_or(lines.len(), |at| at + 1) + 1, indent: 2 };
+            return Self { line: at.map_or(lines.len(), |at| at + 1) + 1, indent: 2, taken };
         };
         let first = (last.at.line as usize).saturating_sub(1);
         let indent = lines.get(first).map_or(2, |line| blanks(line));
@@ -36,17 +38,12 @@ impl Place {
         let is_text = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
         let own = rest.take_while(|(_, line)| !is_text(line) || blanks(line) > indent);
         let end = own.filter(|(_, line)| is_text(line)).map(|(at, _)| at).last().unwrap_or(first);
-        Self { line: end + 2, indent }
+        Self { line: end + 2, indent, taken }
     }
 }
 
 /// A declaration for this flow; `None` where nobody could say who talks, or to whom.
-pub(super) fn for_flow(
-    manifest: &Manifest,
-    place: &Place,
-    flow: &AttributedFlow<'_>,
-    server: &Server,
-) -> Option<String> {
+pub(super) fn for_flow(place: &Place<'_>, flow: &AttributedFlow<'_>, server: &Server) -> Option<String> {
     let record = flow.record;
     let talker = declared_talker(flow.talker.role)?;
     let (peer, evidence) = peer(server)?;
@@ -59,7 +56,7 @@ pub(super) fn for_flow(
     let port = record.server.port();
     let what = if transport == "icmp" { "icmp".to_owned() } else { port.to_string() };
     let mut lines = vec![
-        format!("- id: {}", id(manifest, &[talker, &peer.1, &what])),
+        format!("- id: {}", id(place, &[talker, &peer.1, &what])),
         format!("  talker: {talker}"),
         format!("  {}: {}", peer.0, scalar(&peer.1)),
     ];
@@ -82,16 +79,11 @@ pub(super) fn for_flow(
 }
 
 /// A declaration for a name that was only looked up.
-pub(super) fn for_look_up(
-    manifest: &Manifest,
-    place: &Place,
-    flow: &AttributedFlow<'_>,
-    name: &str,
-) -> Option<String> {
+pub(super) fn for_look_up(place: &Place<'_>, flow: &AttributedFlow<'_>, name: &str) -> Option<String> {
     let talker = declared_talker(flow.talker.role)?;
     let name = crate::manifest::canonical_host(name).ok()?;
     let lines = [
-        format!("- id: {}", id(manifest, &[talker, &name])),
+        format!("- id: {}", id(place, &[talker, &name])),
         format!("  talker: {talker}"),
         format!("  host: {}", scalar(&name)),
         "  ports: 443              # nothing was opened to it: say which port is meant".into(),
@@ -132,7 +124,7 @@ fn protocol(record: &FlowRecord) -> Option<&str> {
 }
 
 /// An id that the manifest doesn't have yet, in its letters.
-fn id(manifest: &Manifest, parts: &[&str]) -> String {
+fn id(place: &Place<'_>, parts: &[&str]) -> String {
     let mut id = String::new();
     for character in parts.join("-").chars() {
         if character.is_ascii_alphanumeric() {
@@ -141,7 +133,7 @@ fn id(manifest: &Manifest, parts: &[&str]) -> String {
             id.push('-');
         }
     }
-    let taken = |id: &str| manifest.endpoints.iter().any(|declaration| declaration.id == id);
+    let taken = |id: &str| place.taken.contains(id);
     if !taken(&id) {
         return id;
     }
@@ -161,7 +153,7 @@ fn scalar(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn indented(place: &Place, lines: &[String]) -> String {
+fn indented(place: &Place<'_>, lines: &[String]) -> String {
     let blanks = " ".repeat(place.indent);
     lines.iter().map(|line| format!("{blanks}{line}\n")).collect()
 }

@@ -51,8 +51,8 @@ impl<'n> Channel<'n> {
         self.encoded += usize::from(encoded > 0);
     }
 
-    /// What is more than ordinary look-ups need, in words; `None` where nothing is. `hours` is how long the attempt
-    /// took, begun ones counted whole.
+    /// What is more than ordinary look-ups need, in words; `None` where nothing is. `hours` is how long there
+    /// was traffic, begun ones counted whole.
     pub(crate) fn excess(&self, hours: u64) -> Option<String> {
         let hours = usize::try_from(hours).unwrap_or(usize::MAX).max(1);
         let within = |most: usize| most.saturating_mul(hours);

@@ -9,6 +9,9 @@ use super::Style;
 use super::text::{self, facts_of};
 use crate::judge::{Finding, Verdict, meaning, printable};
 
+/// Whether a name is of a group of kinds.
+type IsKind = fn(NameKind) -> bool;
+
 /// Names that are shown of each kind; a flow may have thousands.
 const MOST_NAMES: usize = 12;
 
@@ -58,7 +61,7 @@ pub fn render_why(
 
 /// Evidence for names, strongest first, each with the frame that shows it and what it is worth.
 fn names(finding: &Finding) -> Vec<String> {
-    let kinds: [(&str, fn(NameKind) -> bool); 4] = [
+    let kinds: [(&str, IsKind); 4] = [
         ("the client asserts", |kind| kind.is_asserted() && kind != NameKind::EchOuter),
         ("DNS gave the address for", |kind| kind == NameKind::Dns),
         ("the certificate names", |kind| kind == NameKind::CertSan),
