@@ -8,7 +8,7 @@ use super::args::AmbientArgs;
 use super::declaration::Of;
 use super::read::endpoints;
 use super::{FORMAT, Profile};
-use crate::yaml::{Diagnostic, Document, Position, Problems, Reading};
+use crate::yaml::{Diagnostic, Document, Entry, LARGEST_FILE, Position, Problems, Reading, Source};
 
 /// The most profiles of one manifest.
 const MOST_PROFILES: usize = 32;
@@ -28,15 +28,13 @@ pub(super) struct Include {
 }
 
 /// The parts of an `include` list.
-pub(super) fn list<'d>(reading: &mut Reading<'d>, entry: crate::yaml::Entry<'d>) -> Vec<Include> {
+pub(super) fn list<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Vec<Include> {
     let Some(items) = entry.sequence() else {
         let help = "such as `include: [ambient/phone.yaml]`".to_owned();
         reading.error(entry.at(), "expected a list of files", Some(help));
         return Vec::new();
     };
-    let read = |item: crate::yaml::Entry<'d>| {
-        Some(Include { written: reading.decode::<String>(item)?, at: item.at() })
-    };
+    let read = |item: Entry<'d>| Some(Include { written: reading.decode::<String>(item)?, at: item.at() });
     items.into_iter().filter_map(read).collect()
 }
 
@@ -47,6 +45,8 @@ pub(super) struct Profiles {
     manifest_folder: PathBuf,
     /// Files that were read, by where they really are.
     known: Vec<PathBuf>,
+    /// How many bytes they have.
+    bytes: u64,
     read: Vec<Profile>,
     problems: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -67,6 +67,7 @@ impl Profiles {
             project: project(&folder),
             manifest_folder: folder,
             known: Vec::new(),
+            bytes: 0,
             read: Vec::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -145,7 +146,17 @@ impl Profiles {
             ));
         }
         self.known.push(real);
-        let (profile, includes, warnings) = read(Document::read(&file)?, self.written(&file))?;
+        let source = Source::read(&file)?;
+        self.bytes += source.text.len() as u64;
+        if self.bytes > LARGEST_FILE {
+            return Err(refused(
+                format!(
+                    "with `{written}` the profiles of this manifest are larger than 4 MiB, the most that is read"
+                ),
+                "include fewer of them",
+            ));
+        }
+        let (profile, includes, warnings) = read(Document::parse(source)?, self.written(&file))?;
         self.warnings.extend(warnings);
         let source = profile.source.clone();
         self.read.push(profile);

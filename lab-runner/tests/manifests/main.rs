@@ -279,4 +279,14 @@ fn an_include_never_leads_out_of_the_project_and_ends() {
     (0..40).for_each(|number| chain(number, ""));
     let many: Vec<String> = (0..40).map(|number| format!("p{number}.yaml")).collect();
     assert!(load(&many.join(", ")).unwrap_err()[0].contains("a manifest has 32 profiles at most"));
+    for number in [0, 1] {
+        chain(number, "");
+        let file = folder.join(format!("p{number}.yaml"));
+        let text = std::fs::read_to_string(&file).unwrap() + "#" + &"x".repeat(3 << 20);
+        std::fs::write(file, text).unwrap();
+    }
+    expect_told(
+        &load("p0.yaml, p1.yaml").unwrap_err(),
+        &["10:20: with `p1.yaml` the profiles of this manifest are"],
+    );
 }
