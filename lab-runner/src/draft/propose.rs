@@ -245,8 +245,14 @@ fn peer(pattern: NamePattern) -> Peer {
 }
 
 fn of_address(alike: &Alike, to: &To, flows: &[&Sighting<'_>]) -> Proposal {
+    // One neighbour is that one; only where it was another now and then is it anybody on the network.
+    let first = flows.first().map(|flow| flow.address);
+    let one = first.filter(|first| flows.iter().all(|flow| flow.address == *first));
     let peer = match to {
-        To::Class(class) => Peer::Class(*class),
+        To::Class(class) => match one.filter(|_| *class == Class::Lan) {
+            Some(address) => Peer::Cidr(IpNet::from(address)),
+            None => Peer::Class(*class),
+        },
         To::Address(address) => Peer::Cidr(IpNet::from(*address)),
         To::NoHost(name) => Peer::Host(name.clone()),
         To::Names(_) => Peer::Host(String::new()),

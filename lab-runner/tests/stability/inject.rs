@@ -245,11 +245,14 @@ impl Wire {
         Some(())
     }
 
-    /// The domain of a name of the product; where it uses none, one that nobody declared.
+    /// The domain that a name of the product stands in, which a pattern for it leaves open; where it uses no names, one
+    /// that nobody declared.
     fn domain(&self, name: Option<String>) -> String {
         let name = name.unwrap_or_else(|| "collect.foreign.example".into());
-        let labels: Vec<&str> = name.split('.').collect();
-        labels[labels.len().saturating_sub(3).max(1)..].join(".")
+        match name.split_once('.') {
+            Some((_, parent)) if parent.contains('.') => parent.to_owned(),
+            _ => name,
+        }
     }
 
     fn look_up(&mut self, resolver: Ipv4Addr, name: &str, address: Ipv4Addr) {
