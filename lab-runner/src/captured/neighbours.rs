@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
+use lab_observe::capture::Reader;
 use lab_observe::{CaptureError, Frame, MacAddr};
 
 /// Ethernet among the link types of pcap.
@@ -40,13 +41,14 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// Reads them from a capture.
+    /// Reads them from a capture, packed or not.
     ///
     /// # Errors
     /// Where the bytes are no capture.
     pub(super) fn of(bytes: &[u8], device: MacAddr) -> Result<Self, CaptureError> {
         let mut all = Self::default();
-        for frame in lab_observe::frames(bytes)? {
+        let mut reader = Reader::new(bytes)?;
+        while let Some(frame) = reader.next_frame() {
             all.frame(&frame, device);
         }
         Ok(all)
