@@ -79,7 +79,8 @@ fn manifest(draft: &Draft, accepted: &Accepted) -> (String, Manifest) {
     let text = render(draft, &Head::Manifest(None), accepted);
     let source = Source::from_bytes(Path::new("drafted.yaml"), text.clone().into_bytes()).unwrap();
     let document = Document::parse(source).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    let manifest = Manifest::from_document(document).unwrap_or_else(|problems| panic!("{problems}\n{text}")).0;
+    let manifest =
+        Manifest::from_document(document).unwrap_or_else(|problems| panic!("{problems}\n{text}")).0;
     (text, manifest)
 }
 
@@ -128,7 +129,8 @@ fn a_name_that_looks_like_a_more_common_one_is_suspicious() {
 
 #[test]
 fn names_from_the_wire_write_no_yaml() {
-    for name in ["a\n- id: evil", "\"}\n", "#", "a: b", "*.*", "\u{202e}x.example", "!!str", "- a", "[", "no"] {
+    for name in ["a\n- id: evil", "\"}\n", "#", "a: b", "*.*", "\u{202e}x.example", "!!str", "- a", "[", "no"]
+    {
         let mut wire = joining();
         look_up(&mut wire, 4006, "api.vendor.example", "198.51.100.20");
         tls(&mut wire, 4007, "198.51.100.20:443", Some(name));
