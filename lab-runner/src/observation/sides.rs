@@ -45,7 +45,9 @@ impl Sides {
             all.vantages.extend(facts.vantages.iter().cloned());
             all.around.gateways.extend(facts.gateways.iter().filter_map(|address| bare(address)));
             all.around.resolvers.extend(facts.resolvers.iter().filter_map(|address| bare(address)));
-            all.around.networks.extend(facts.networks.iter().filter_map(|net| net.parse::<ipnet::IpNet>().ok()));
+            all.around
+                .networks
+                .extend(facts.networks.iter().filter_map(|net| net.parse::<ipnet::IpNet>().ok()));
             all.sides.extend(facts.sides.iter().map(|side| Known {
                 side: side.clone(),
                 macs: side.macs.iter().filter_map(|mac| mac.parse().ok()).collect(),
