@@ -103,10 +103,10 @@ impl Server {
         }
     }
 
-    /// Every name that may find a declaration.
+    /// Every name that may find a declaration; what is asserted and was looked up as well, once.
     pub(super) fn every_name(&self) -> impl Iterator<Item = &str> {
-        let told = self.asserted.iter().chain(&self.looked_up).flatten();
-        told.chain(&self.certified).map(String::as_str)
+        let looked_up = self.looked_up.iter().filter(|name| !self.asserted.contains(name));
+        self.asserted.iter().chain(looked_up).flatten().chain(&self.certified).map(String::as_str)
     }
 
     /// Whether neither the client nor DNS names it.

@@ -4,7 +4,7 @@
 //! A look-up costs time in proportion to the name's labels and to what it finds. Patterns share a tree of their
 //! labels, read from the right, and all of them are followed through a name at once: none is tried again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -165,12 +165,14 @@ fn family_and_length(net: IpNet) -> (bool, u8) {
 /// Patterns as one tree of labels, the last label first.
 #[derive(Debug)]
 struct GlobTree<'m> {
-    nodes: Vec<GlobNode<'m>>,
+    nodes: Vec<GlobNode>,
+    /// The labels of all patterns by number: one of a name is compared once, however many patterns are followed.
+    labels: HashMap<&'m str, u32>,
 }
 
 #[derive(Debug, Default)]
-struct GlobNode<'m> {
-    exact: HashMap<&'m str, usize>,
+struct GlobNode {
+    exact: BTreeMap<u32, usize>,
     one: Option<usize>,
     many: Option<usize>,
     /// It was reached by `**`, which may take more labels.
@@ -179,7 +181,7 @@ struct GlobNode<'m> {
     places: Vec<Place>,
 }
 
-impl GlobNode<'_> {
+impl GlobNode {
     fn is_leaf(&self) -> bool {
         self.exact.is_empty() && self.one.is_none() && self.many.is_none()
     }
@@ -187,7 +189,7 @@ impl GlobNode<'_> {
 
 impl Default for GlobTree<'_> {
     fn default() -> Self {
-        GlobTree { nodes: vec![GlobNode::default()] }
+        GlobTree { nodes: vec![GlobNode::default()], labels: HashMap::new() }
     }
 }
 
@@ -198,7 +200,11 @@ impl<'m> GlobTree<'m> {
             let new = self.nodes.len();
             let node = &mut self.nodes[at];
             let next = match label {
-                Label::Exact(label) => *node.exact.entry(label).or_insert(new),
+                Label::Exact(label) => {
+                    let number = self.labels.len() as u32;
+                    let number = *self.labels.entry(label).or_insert(number);
+                    *node.exact.entry(number).or_insert(new)
+                }
                 Label::One => *node.one.get_or_insert(new),
                 Label::Many => *node.many.get_or_insert(new),
             };
@@ -216,9 +222,10 @@ impl<'m> GlobTree<'m> {
         }
         let (mut here, mut next, mut leaves) = (vec![0], Vec::new(), Vec::new());
         for label in name.rsplit('.') {
+            let label = self.labels.get(label);
             for at in here.drain(..) {
                 let node = &self.nodes[at];
-                next.extend(node.exact.get(label));
+                next.extend(label.and_then(|label| node.exact.get(label)));
                 next.extend(node.one);
                 next.extend(node.stays.then_some(at));
                 match node.many.map(|many| (many, &self.nodes[many])) {
@@ -232,6 +239,9 @@ impl<'m> GlobTree<'m> {
             next.sort_unstable();
             next.dedup();
             std::mem::swap(&mut here, &mut next);
+            if here.is_empty() {
+                break;
+            }
         }
         leaves.sort_unstable();
         leaves.dedup();
