@@ -3,6 +3,8 @@
 //! Each frame is decoded, looked up and counted; only while its flow may still tell something is its payload looked at.
 //! No clock, no I/O, and no memory that grows with anything but flows and names.
 
+mod flows;
+mod payload;
 mod pieces;
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,22 +12,21 @@ use std::collections::{BTreeMap, HashMap};
 use crate::capture::{Frame, Skipped};
 use crate::context::Context;
 use crate::explain::{Explanation, Watched};
-use crate::flow::{CLIENT, Flows, Hot, Key, SERVER, Stage};
+use crate::flow::{Flows, Stage};
 use crate::fragments::Fragments;
 use crate::hash::Hasher;
-use crate::icmp_error::{self, Quoted};
-use crate::ip::{self, Addr, Ip};
-use crate::link::{self, Link, Network, be16};
+use crate::icmp_error;
+use crate::ip::{self, Addr};
+use crate::link::{self, Link, Network};
 use crate::names::Names;
 use crate::packet::{Packet, Wire};
-use crate::protocol::link_control;
 use crate::protocol::quic::Paths;
-use crate::record::{FORMAT, FlowRecord, L4, LinkFrame, Observation, Summary};
+use crate::record::{FORMAT, FlowRecord, LinkFrame, Observation, Summary};
 use crate::stream::Budget;
-use crate::tcp::{self, ACK, SYN, Segment};
+use crate::tcp::{self, Segment};
 use crate::transport::{self, Ends, Transport};
 use crate::weird::Oddities;
-use crate::{opening, state, tunnel, udp};
+use crate::{state, tunnel, udp};
 
 use pieces::Within;
 
@@ -341,190 +342,5 @@ impl Observer {
                 self.unparsed(wire);
             }
         }
-    }
-
-    /// Counts an ICMP error into the flow that it is about; false where it has to be a flow of its own.
-    fn reported(&mut self, error: &Packet<'_>, quoted: &Quoted) -> bool {
-        let Packet { wire, ends, .. } = error;
-        let (key, forward) = Key::new(quoted.src, quoted.dst, quoted.protocol, wire.link.vlan, ends.tunnel);
-        let Some(index) = self.flows.find(&key) else { return false };
-        let flow = &mut self.flows.hot[index];
-        // An error goes to who sent the packet that it is about.
-        if quoted.src.0 != ends.dst.0 || flow.has_rested(wire.frame.ts_ns) {
-            return false;
-        }
-        let to = if flow.client_is_low == forward { CLIENT } else { SERVER };
-        let side = CLIENT + SERVER - to;
-        // From an end there must be no more than what it got, for else a channel could hide in errors. Routers may add to
-        // it (RFC 4884), and are believed where they write to who opened the flow.
-        let sound = if ends.src.0 == quoted.dst.0 {
-            quoted.length <= flow.longest[to] as usize
-                && error.length() <= icmp_error::headers(ends.src.0.v6) + quoted.length
-        } else {
-            side == SERVER
-        };
-        let sound = sound && !(side == SERVER && flow.is_from_client(wire.link.src));
-        if sound {
-            flow.count(&wire.frame, wire.number, side);
-        }
-        sound
-    }
-
-    /// Finds or begins the packet's flow, and counts the packet; `None` where the bound on flows is reached.
-    #[inline]
-    fn flow(&mut self, packet: &Packet<'_>) -> Option<(usize, usize)> {
-        let Packet { wire, ends, transport, .. } = packet;
-        let (key, forward) = Key::new(ends.src, ends.dst, ends.protocol, wire.link.vlan, ends.tunnel);
-        let last = self.flows.find(&key);
-        let has_rested = last.is_some_and(|index| self.flows.hot[index].has_rested(wire.frame.ts_ns));
-        let known = last.filter(|index| match *transport {
-            Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => {
-                !self.begins_anew(*index, seq, forward)
-            }
-            _ => !has_rested,
-        });
-        let index = match known {
-            Some(index) => index,
-            None => {
-                if self.flows.len() >= self.options.max_flows {
-                    self.summary.flows_refused += 1;
-                    return None;
-                }
-                // What ICMP says after a rest is no answer to what was said before.
-                let goes_on = has_rested && !matches!(ends.protocol, 1 | 58);
-                let before = last.filter(|_| goes_on);
-                self.begin(packet, key, forward, before)
-            }
-        };
-        let flow = &mut self.flows.hot[index];
-        let side = if flow.client_is_low == forward { CLIENT } else { SERVER };
-        flow.count(&wire.frame, wire.number, side);
-        flow.longest[side] = flow.longest[side].max(packet.length() as u32);
-        flow.forged |= side == SERVER && flow.is_from_client(wire.link.src);
-        Some((index, side))
-    }
-
-    fn begin(&mut self, packet: &Packet<'_>, key: Key, forward: bool, before: Option<usize>) -> usize {
-        let begun_ns = self.begun_ns.unwrap_or_default();
-        let client_was_low = before.map(|index| self.flows.hot[index].client_is_low);
-        let before = before.map(|index| &mut self.flows.cold[index]);
-        let (flow, client_is_low) =
-            opening::begin(packet, forward, before.zip(client_was_low), begun_ns, &mut self.names);
-        let mut hot = Hot::new(key, client_is_low, flow.client_mac);
-        hot.wants = flow.stage.wants();
-        self.flows.add(hot, flow)
-    }
-
-    /// A SYN (from the key's smaller end, if `from_low`) begins another connection between the same ends: this one was
-    /// closed, or had data under another sequence number.
-    fn begins_anew(&self, index: usize, seq: u32, from_low: bool) -> bool {
-        let hot = &self.flows.hot[index];
-        let again = || from_low == hot.client_is_low && self.flows.cold[index].isn[CLIENT] != Some(seq);
-        hot.is_closed() || (hot.payload_seen && again())
-    }
-
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "one call, on the path of every packet")]
-    fn tcp(
-        &mut self,
-        number: u64,
-        index: usize,
-        side: usize,
-        flags: u8,
-        segment: Segment<'_>,
-        payload_at: usize,
-        all: usize,
-    ) -> usize {
-        let hot = &mut self.flows.hot[index];
-        hot.tcp(side, flags, segment.wire_len > 0);
-        if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0)) {
-            return payload_at;
-        }
-        let flow = &mut self.flows.cold[index];
-        if flags & SYN != 0 {
-            flow.isn[side].get_or_insert(segment.seq);
-            if let Stage::Tcp(Some(tcp)) = &mut flow.stage {
-                tcp.syn(side, segment.seq);
-            }
-        }
-        if segment.wire_len == 0 {
-            return payload_at;
-        }
-        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
-        let mut context = Context {
-            frame: number,
-            ends: hot.ends(),
-            forged: hot.forged,
-            names: &mut self.names,
-            budget: &mut self.budget,
-            oddities: &mut self.oddities,
-            paths: &mut self.paths,
-        };
-        // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
-        let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
-        flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
-        hot.wants = flow.stage.wants();
-        all
-    }
-
-    #[inline]
-    fn udp(&mut self, number: u64, index: usize, side: usize, data: &[u8], ip: &Ip) -> usize {
-        let hot = &mut self.flows.hot[index];
-        hot.link_control = false;
-        hot.answered |= side == SERVER;
-        let payload_at = ip.offset + 8;
-        let length = be16(data, ip.offset + 4).map_or(0, usize::from);
-        // A length of 0 is a jumbogram's, or left to the network card.
-        let end = if length < 8 { ip.end } else { (ip.offset + length).min(ip.end) };
-        let wants = hot.wants[side];
-        if end < ip.end {
-            // The datagram ends before its packet does: no application gets what is behind (but see RFC 9868).
-            self.odd(index, "udp_trailing", number);
-        }
-        if !wants {
-            return payload_at;
-        }
-        let hot = &mut self.flows.hot[index];
-        let flow = &mut self.flows.cold[index];
-        let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
-        let payload = data.get(payload_at..end.min(data.len())).unwrap_or(&[]);
-        let cut = payload.len() < end.saturating_sub(payload_at);
-        let mut context = Context {
-            frame: number,
-            ends: hot.ends(),
-            forged: hot.forged,
-            names: &mut self.names,
-            budget: &mut self.budget,
-            oddities: &mut self.oddities,
-            paths: &mut self.paths,
-        };
-        flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
-        hot.wants = flow.stage.wants();
-        data.len()
-    }
-
-    fn other(&mut self, index: usize, data: &[u8], ip: &Ip) -> usize {
-        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
-        hot.answered |= hot.packets[SERVER] > 0;
-        let payload = data.get(ip.offset..).unwrap_or(&[]);
-        let looked = link_control::recognise(ip, payload, ip.end.saturating_sub(ip.offset));
-        match looked.app {
-            Some(app) if hot.link_control => flow.recognised(app),
-            _ => {
-                hot.link_control = false;
-                flow.app = match hot.key.l4() {
-                    L4::Icmp => "icmp",
-                    L4::Icmpv6 => "icmpv6",
-                    L4::Other(2) => "igmp",
-                    L4::Other(47) => "gre",
-                    L4::Other(50) => "esp",
-                    L4::Other(51) => "ah",
-                    L4::Other(89) => "ospf",
-                    L4::Other(132) => "sctp",
-                    _ => flow.app,
-                };
-            }
-        }
-        ip.offset + looked.consulted
     }
 }

@@ -1,0 +1,118 @@
+//! What a packet adds to its flow: counters for all, payload for those that may still tell something.
+
+use super::Observer;
+use crate::context::Context;
+use crate::flow::{SERVER, Stage};
+use crate::ip::Ip;
+use crate::link::be16;
+use crate::protocol::link_control;
+use crate::record::L4;
+use crate::tcp::{self, SYN, Segment};
+use crate::udp;
+
+impl Observer {
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "one call, on the path of every packet")]
+    pub(super) fn tcp(
+        &mut self,
+        number: u64,
+        index: usize,
+        side: usize,
+        flags: u8,
+        segment: Segment<'_>,
+        payload_at: usize,
+        all: usize,
+    ) -> usize {
+        let hot = &mut self.flows.hot[index];
+        hot.tcp(side, flags, segment.wire_len > 0);
+        if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0)) {
+            return payload_at;
+        }
+        let flow = &mut self.flows.cold[index];
+        if flags & SYN != 0 {
+            flow.isn[side].get_or_insert(segment.seq);
+            if let Stage::Tcp(Some(tcp)) = &mut flow.stage {
+                tcp.syn(side, segment.seq);
+            }
+        }
+        if segment.wire_len == 0 {
+            return payload_at;
+        }
+        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
+        let mut context = Context {
+            frame: number,
+            ends: hot.ends(),
+            forged: hot.forged,
+            names: &mut self.names,
+            budget: &mut self.budget,
+            oddities: &mut self.oddities,
+            paths: &mut self.paths,
+        };
+        // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
+        let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
+        flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
+        hot.wants = flow.stage.wants();
+        all
+    }
+
+    #[inline]
+    pub(super) fn udp(&mut self, number: u64, index: usize, side: usize, data: &[u8], ip: &Ip) -> usize {
+        let hot = &mut self.flows.hot[index];
+        hot.link_control = false;
+        hot.answered |= side == SERVER;
+        let payload_at = ip.offset + 8;
+        let length = be16(data, ip.offset + 4).map_or(0, usize::from);
+        // A length of 0 is a jumbogram's, or left to the network card.
+        let end = if length < 8 { ip.end } else { (ip.offset + length).min(ip.end) };
+        let wants = hot.wants[side];
+        if end < ip.end {
+            // The datagram ends before its packet does: no application gets what is behind (but see RFC 9868).
+            self.odd(index, "udp_trailing", number);
+        }
+        if !wants {
+            return payload_at;
+        }
+        let hot = &mut self.flows.hot[index];
+        let flow = &mut self.flows.cold[index];
+        let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
+        let payload = data.get(payload_at..end.min(data.len())).unwrap_or(&[]);
+        let cut = payload.len() < end.saturating_sub(payload_at);
+        let mut context = Context {
+            frame: number,
+            ends: hot.ends(),
+            forged: hot.forged,
+            names: &mut self.names,
+            budget: &mut self.budget,
+            oddities: &mut self.oddities,
+            paths: &mut self.paths,
+        };
+        flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
+        hot.wants = flow.stage.wants();
+        data.len()
+    }
+
+    pub(super) fn other(&mut self, index: usize, data: &[u8], ip: &Ip) -> usize {
+        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        hot.answered |= hot.packets[SERVER] > 0;
+        let payload = data.get(ip.offset..).unwrap_or(&[]);
+        let looked = link_control::recognise(ip, payload, ip.end.saturating_sub(ip.offset));
+        match looked.app {
+            Some(app) if hot.link_control => flow.recognised(app),
+            _ => {
+                hot.link_control = false;
+                flow.app = match hot.key.l4() {
+                    L4::Icmp => "icmp",
+                    L4::Icmpv6 => "icmpv6",
+                    L4::Other(2) => "igmp",
+                    L4::Other(47) => "gre",
+                    L4::Other(50) => "esp",
+                    L4::Other(51) => "ah",
+                    L4::Other(89) => "ospf",
+                    L4::Other(132) => "sctp",
+                    _ => flow.app,
+                };
+            }
+        }
+        ip.offset + looked.consulted
+    }
+}
