@@ -359,6 +359,6 @@ mod tests {
         let longest = format!("{}9999.u8.example", "a.".repeat(110));
         let all: usize = (0..10_000).map(|_| index.covering_name(&longest).len()).sum();
         assert_eq!(all, 10_000);
-        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
 }
