@@ -225,4 +225,22 @@ mod tests {
         assert!(out.starts_with(r#"{"summary":{"format":1,"packets":0"#), "{out}");
         assert!(err.contains("the gzip stream is cut at byte 24"), "{err}");
     }
+
+    #[test]
+    fn captures_that_are_read_side_by_side_tell_what_each_tells_alone() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+        let capture =
+            |name: &str| std::fs::read(fixtures.join(name).join("attempts/1/captures/phone.pcapng")).unwrap();
+        let files = [capture("u8-nucleus"), capture("u8-nucleus-fixed"), capture("u8-nucleus")];
+        // Without the file's name, and without the summary.
+        let flows = |out: &str| {
+            let told = |line: &str| line.split_once(",\"flow\":").map(|(_, told)| told.to_owned());
+            out.lines().filter_map(told).collect::<Vec<_>>()
+        };
+        let alone: Vec<String> = files.iter().flat_map(|file| flows(&observed(&[file]).1)).collect();
+        let (code, together, _) = observed(&files.each_ref().map(Vec::as_slice));
+        assert_eq!(code, 0);
+        assert!(!alone.is_empty());
+        assert_eq!(flows(&together), alone);
+    }
 }
