@@ -21,6 +21,8 @@ fn probe(opening: &Opening<'_>) -> Probe {
 
 /// The target and the version of a request's first line.
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    // Every stream that nothing else took comes through here.
+    bytes.first().filter(|byte| byte.is_ascii_uppercase())?;
     let end = bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\r')?;
     let mut words = bytes[..end].split(|byte| *byte == b' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
