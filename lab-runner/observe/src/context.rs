@@ -1,10 +1,38 @@
-//! What a flow's parsers may use of the whole: names, memory, and a list of oddities.
+//! What all flows of a capture share, and as much of it as a flow's parsers may use: names, memory, a list of oddities.
 
+use crate::flow::Hot;
 use crate::ip::Addr;
 use crate::names::Names;
+use crate::observer::Options;
 use crate::protocol::quic::Paths;
 use crate::stream::Budget;
 use crate::weird::Oddities;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) names: Names,
+    pub(crate) budget: Budget,
+    pub(crate) oddities: Oddities,
+    pub(crate) paths: Paths,
+}
+
+impl Shared {
+    /// Nothing was seen.
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            names: Names::new(options.max_answers),
+            budget: Budget { left: options.stream_bytes, evicted: 0 },
+            oddities: Oddities::default(),
+            paths: Paths::default(),
+        }
+    }
+
+    /// For the parsers of a flow, which look at a frame.
+    pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
+        let Self { names, budget, oddities, paths } = self;
+        Context { frame, ends: hot.ends(), forged: hot.forged, names, budget, oddities, paths }
+    }
+}
 
 pub(crate) struct Context<'a> {
     /// The present frame's number.

@@ -30,24 +30,31 @@ pub struct Note {
     pub text: String,
 }
 
+/// What turns true once in a flow's life, and what there is to say of it then.
+type Turn = (fn(&Hot, &Flow) -> bool, &'static str);
+
+const TURNS: [Turn; 7] = [
+    (|hot, _| hot.answered, "the server answers"),
+    (|hot, _| hot.forged, "a packet of the server's side comes from the client's link address"),
+    (|_, flow| flow.ech, "the real name is encrypted: what stands in the clear is there to mislead"),
+    (|_, flow| flow.lossy, "bytes that might have told more are missing"),
+    (|_, flow| flow.unread, "something in it can't be read: it may carry more than its names tell"),
+    (|hot, _| hot.reset, "the connection is reset"),
+    (|hot, _| hot.fin[CLIENT] || hot.fin[SERVER], "the connection is closed"),
+];
+
 /// The flow that is watched, and what was seen of it so far.
 #[derive(Debug)]
 pub(crate) struct Watched {
     /// Its index.
     pub(crate) index: usize,
     begun: bool,
+    turned: [bool; TURNS.len()],
     names: usize,
     weird: usize,
     app: &'static str,
     guessed: bool,
     version: Option<String>,
-    answered: bool,
-    closed: bool,
-    reset: bool,
-    ech: bool,
-    unread: bool,
-    lossy: bool,
-    forged: bool,
     wanted: bool,
     notes: Vec<Note>,
     more: bool,
@@ -58,18 +65,12 @@ impl Watched {
         Self {
             index,
             begun: false,
+            turned: [false; TURNS.len()],
             names: 0,
             weird: 0,
             app: UNKNOWN,
             guessed: false,
             version: None,
-            answered: false,
-            closed: false,
-            reset: false,
-            ech: false,
-            unread: false,
-            lossy: false,
-            forged: false,
             wanted: true,
             notes: Vec::new(),
             more: false,
@@ -85,31 +86,12 @@ impl Watched {
         }
         let mut notes = Vec::new();
         let mut note = |text: String| notes.push(Note { frame, ts_ns, text });
-        let mut turns = |was: &mut bool, is: bool, text: &str| {
-            if is && !*was {
-                note(text.to_owned());
+        for ((is, text), was) in TURNS.iter().zip(&mut self.turned) {
+            if is(hot, flow) && !*was {
+                *was = true;
+                note((*text).to_owned());
             }
-            *was = is;
-        };
-        turns(&mut self.answered, hot.answered, "the server answers");
-        turns(
-            &mut self.forged,
-            hot.forged,
-            "a packet of the server's side comes from the client's link address",
-        );
-        turns(
-            &mut self.ech,
-            flow.ech,
-            "the real name is encrypted: what stands in the clear is there to mislead",
-        );
-        turns(&mut self.lossy, flow.lossy, "bytes that might have told more are missing");
-        turns(
-            &mut self.unread,
-            flow.unread,
-            "something in it can't be read: it may carry more than its names tell",
-        );
-        turns(&mut self.reset, hot.reset, "the connection is reset");
-        turns(&mut self.closed, hot.fin[CLIENT] || hot.fin[SERVER], "the connection is closed");
+        }
         if (flow.app, flow.guessed) != (self.app, self.guessed) {
             (self.app, self.guessed) = (flow.app, flow.guessed);
             note(match flow.guessed {
@@ -124,11 +106,11 @@ impl Watched {
             self.version = version.map(str::to_owned);
             note(format!("version {}", version.unwrap_or("-")));
         }
-        for name in &evidence.names[self.names.min(evidence.names.len())..] {
+        for name in evidence.names.iter().skip(self.names) {
             note(format!("{}: {}", told_by(name.kind), name.name));
         }
         self.names = evidence.names.len();
-        for (word, _) in &evidence.weird[self.weird.min(evidence.weird.len())..] {
+        for (word, _) in evidence.weird.iter().skip(self.weird) {
             note(format!("odd: {word}"));
         }
         self.weird = evidence.weird.len();

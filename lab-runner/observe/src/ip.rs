@@ -91,6 +91,12 @@ impl From<IpAddr> for Addr {
     }
 }
 
+/// Whether a header may begin at `at`, by its version.
+#[inline]
+pub(crate) fn begins(data: &[u8], at: usize) -> bool {
+    matches!(data.get(at).map(|byte| byte >> 4), Some(4 | 6))
+}
+
 /// Decodes the header at `at` of a frame of `wire_len` bytes; `None` where it makes no sense.
 #[inline]
 pub(crate) fn decode(data: &[u8], at: usize, wire_len: usize) -> Option<Ip> {

@@ -10,7 +10,7 @@ mod pieces;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::{Frame, Skipped};
-use crate::context::Context;
+use crate::context::Shared;
 use crate::explain::{Explanation, Watched};
 use crate::flow::{Flows, Stage};
 use crate::fragments::Fragments;
@@ -18,14 +18,10 @@ use crate::hash::Hasher;
 use crate::icmp_error;
 use crate::ip::{self, Addr};
 use crate::link::{self, Link, Network};
-use crate::names::Names;
 use crate::packet::{Packet, Wire};
-use crate::protocol::quic::Paths;
 use crate::record::{FORMAT, FlowRecord, LinkFrame, Observation, Summary};
-use crate::stream::Budget;
 use crate::tcp::{self, Segment};
 use crate::transport::{self, Ends, Transport};
-use crate::weird::Oddities;
 use crate::{state, tunnel, udp};
 
 use pieces::Within;
@@ -78,10 +74,7 @@ pub struct Observer {
     begun_ns: Option<u64>,
     fragments: Fragments,
     tunnels: HashMap<(Addr, Addr, &'static str, u64), u64, Hasher>,
-    names: Names,
-    budget: Budget,
-    oddities: Oddities,
-    paths: Paths,
+    shared: Shared,
     watched: Option<Watched>,
     ether_types: BTreeMap<u16, u64>,
     canaries: Vec<LinkFrame>,
@@ -92,15 +85,12 @@ impl Observer {
     /// An observer that has seen nothing.
     pub fn new(options: Options) -> Self {
         Self {
-            names: Names::new(options.max_answers),
-            budget: Budget { left: options.stream_bytes, evicted: 0 },
+            shared: Shared::new(&options),
             options,
             flows: Flows::default(),
             fragments: Fragments::default(),
             begun_ns: None,
             tunnels: HashMap::default(),
-            oddities: Oddities::default(),
-            paths: Paths::default(),
             watched: None,
             ether_types: BTreeMap::new(),
             canaries: Vec::new(),
@@ -162,8 +152,8 @@ impl Observer {
 
     /// The capture has blocks that were stepped over.
     pub fn skipped(&mut self, blocks: Skipped) {
-        self.oddities.add("block_custom", blocks.custom);
-        self.oddities.add("block_unknown", blocks.unknown);
+        self.shared.oddities.add("block_custom", blocks.custom);
+        self.shared.oddities.add("block_unknown", blocks.unknown);
     }
 
     /// No more frames: says what was seen.
@@ -181,15 +171,7 @@ impl Observer {
         let mut explanation = None;
         for (number, (hot, mut flow)) in (1..).zip(hot.into_iter().zip(cold)) {
             let stage = std::mem::take(&mut flow.stage);
-            let mut context = Context {
-                frame: hot.last_frame,
-                ends: hot.ends(),
-                forged: hot.forged,
-                names: &mut self.names,
-                budget: &mut self.budget,
-                oddities: &mut self.oddities,
-                paths: &mut self.paths,
-            };
+            let mut context = self.shared.context(hot.last_frame, &hot);
             match stage {
                 Stage::Tcp(Some(tcp)) => tcp::finish(tcp, &mut flow, &mut context),
                 Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
@@ -205,12 +187,12 @@ impl Observer {
             explanation = watched.map(|watched| watched.explained(record.clone())).or(explanation);
             each(record);
         }
-        self.summary.names_evicted += self.names.evicted;
-        self.summary.streams_evicted = self.budget.evicted;
+        self.summary.names_evicted += self.shared.names.evicted;
+        self.summary.streams_evicted = self.shared.budget.evicted;
         self.summary.ether_types =
             self.ether_types.iter().map(|(kind, count)| (format!("0x{kind:04x}"), *count)).collect();
-        self.summary.weird = self.oddities.counts();
-        self.summary.weird_frames = self.oddities.frames();
+        self.summary.weird = self.shared.oddities.counts();
+        self.summary.weird_frames = self.shared.oddities.frames();
         Ended { summary: self.summary, canaries: self.canaries, explanation }
     }
 
@@ -322,7 +304,7 @@ impl Observer {
     }
 
     fn weird(&mut self, word: &'static str, number: u64) {
-        self.oddities.note(word, number);
+        self.shared.oddities.note(word, number);
     }
 
     /// An oddity of a flow, behind which something may hide.

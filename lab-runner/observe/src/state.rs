@@ -27,9 +27,10 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
     let [client, server] = hot.ends();
     let verdict = decide(hot, &flow, &evidence);
     let (shown, left_out) = shown(&evidence);
-    let port_suggests = Some(flow.app).filter(|app| *app == UNKNOWN);
-    let port_suggests =
-        port_suggests.and_then(|_| ports::suggests(hot.key.l4(), server.1)).map(str::to_owned);
+    let port_suggests = match flow.app {
+        UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(str::to_owned),
+        _ => None,
+    };
     let weird = evidence.weird_words();
     let mut names = evidence.names;
     names.extend(shown);

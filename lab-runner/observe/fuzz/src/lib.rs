@@ -28,6 +28,26 @@ pub fn pieces(mut input: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
+/// The bit of an input's first byte that makes it a connection; its others choose the server's port.
+const STREAM: u8 = 0x80;
+
+/// A conversation over UDP or TCP with a server on one of these ports.
+pub fn over_either(ports: [u16; 8], input: &[u8]) {
+    let Some((how, rest)) = input.split_first() else { return };
+    let mut conversation = Conversation::new(ports[usize::from(*how) % ports.len()]);
+    let is_stream = how & STREAM != 0;
+    if is_stream {
+        conversation.opens();
+    }
+    for piece in pieces(rest) {
+        match is_stream {
+            true => conversation.goes_on(piece.how, piece.bytes),
+            false => conversation.says(piece.how, piece.bytes),
+        }
+    }
+    conversation.ends();
+}
+
 /// An input that is cut into these pieces again.
 pub fn joined(pieces: &[(u8, &[u8])]) -> Vec<u8> {
     let mut input = Vec::new();

@@ -7,6 +7,7 @@ mod ethernet;
 mod ppp;
 mod wifi;
 
+use crate::ip;
 use crate::record::MacAddr;
 
 pub(crate) use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_MPLS, by_type, ethernet, mpls};
@@ -43,7 +44,7 @@ impl Link {
 
     #[inline]
     fn ip(&mut self, data: &[u8], offset: usize) {
-        if matches!(data.get(offset).map(|byte| byte >> 4), Some(4 | 6)) {
+        if ip::begins(data, offset) {
             self.network = Network::Ip;
             self.offset = offset;
         }

@@ -75,7 +75,7 @@ impl Observer {
         let client_was_low = before.map(|index| self.flows.hot[index].client_is_low);
         let before = before.map(|index| &mut self.flows.cold[index]);
         let (flow, client_is_low) =
-            opening::begin(packet, forward, before.zip(client_was_low), begun_ns, &mut self.names);
+            opening::begin(packet, forward, before.zip(client_was_low), begun_ns, &mut self.shared.names);
         let mut hot = Hot::new(key, client_is_low, flow.client_mac);
         hot.wants = flow.stage.wants();
         self.flows.add(hot, flow)

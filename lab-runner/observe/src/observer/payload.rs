@@ -1,7 +1,6 @@
 //! What a packet adds to its flow: counters for all, payload for those that may still tell something.
 
 use super::Observer;
-use crate::context::Context;
 use crate::flow::{SERVER, Stage};
 use crate::ip::Ip;
 use crate::link::be16;
@@ -39,15 +38,7 @@ impl Observer {
             return payload_at;
         }
         let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
-        let mut context = Context {
-            frame: number,
-            ends: hot.ends(),
-            forged: hot.forged,
-            names: &mut self.names,
-            budget: &mut self.budget,
-            oddities: &mut self.oddities,
-            paths: &mut self.paths,
-        };
+        let mut context = self.shared.context(number, hot);
         // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
         let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
         flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
@@ -77,15 +68,7 @@ impl Observer {
         let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
         let payload = data.get(payload_at..end.min(data.len())).unwrap_or(&[]);
         let cut = payload.len() < end.saturating_sub(payload_at);
-        let mut context = Context {
-            frame: number,
-            ends: hot.ends(),
-            forged: hot.forged,
-            names: &mut self.names,
-            budget: &mut self.budget,
-            oddities: &mut self.oddities,
-            paths: &mut self.paths,
-        };
+        let mut context = self.shared.context(number, hot);
         flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
         hot.wants = flow.stage.wants();
         data.len()

@@ -48,9 +48,9 @@ impl Observer {
             }
         };
         let body = data.get(fragment.body_at..).unwrap_or(&[]);
-        match self.fragments.add(key, fragment, body, &mut self.budget) {
+        match self.fragments.add(key, fragment, body, &mut self.shared.budget) {
             Added::Whole => {
-                if let Some(datagram) = self.fragments.take(&key, &mut self.budget) {
+                if let Some(datagram) = self.fragments.take(&key, &mut self.shared.budget) {
                     self.deliver(&datagram, wire, Some(within));
                 }
             }
@@ -176,7 +176,7 @@ impl Observer {
 
     /// Gives up what is not waited for any longer; at the end of the capture `all`.
     pub(super) fn give_up_outdated(&mut self, now_ns: u64, all: bool) {
-        while let Some(datagram) = self.fragments.outdated(now_ns, all, &mut self.budget) {
+        while let Some(datagram) = self.fragments.outdated(now_ns, all, &mut self.shared.budget) {
             self.give_up(&datagram);
         }
     }

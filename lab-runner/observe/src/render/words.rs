@@ -61,8 +61,6 @@ pub(super) fn disagreement(disagreement: Disagreement) -> &'static str {
         Disagreement::HostSni => "the HTTP request and the ClientHello name different servers",
         Disagreement::SeveralAsserted => "the client asserts several names",
         Disagreement::SniCert => "the server's certificate is for other hosts than the ClientHello's",
-        #[allow(unreachable_patterns, reason = "kinds of disagreement may be added")]
-        _ => "its evidence contradicts itself",
     }
 }
 

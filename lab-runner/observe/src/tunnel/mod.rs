@@ -7,7 +7,7 @@ mod gre;
 mod overlay;
 mod teredo;
 
-use crate::ip::Ip;
+use crate::ip::{self, Ip};
 use crate::link::{self, Link, Network};
 
 /// Tunnels in tunnels beyond this are not opened.
@@ -34,7 +34,7 @@ pub(crate) struct Inner {
 impl Inner {
     /// An IP packet at `at`, if there is one.
     fn ip(app: &'static str, data: &[u8], at: usize) -> Self {
-        Self { app, ip_at: is_ip(data, at).then_some(at), vlan: None }
+        Self { app, ip_at: ip::begins(data, at).then_some(at), vlan: None }
     }
 
     /// What a link's header leads to.
@@ -104,8 +104,4 @@ pub(crate) fn inner(data: &[u8], ip: &Ip, ports: Option<(u16, u16)>) -> Option<I
         }
         _ => None,
     }
-}
-
-fn is_ip(data: &[u8], at: usize) -> bool {
-    matches!(data.get(at).map(|byte| byte >> 4), Some(4 | 6))
 }
