@@ -29,10 +29,7 @@ pub struct WhyArgs {
 pub fn run(args: &WhyArgs) -> u8 {
     let verdict = match open(&args.run, &args.mmdb) {
         Ok(verdict) => verdict,
-        Err(error) => {
-            eprintln!("error: {}", printable(&error));
-            return INVALID;
-        }
+        Err(code) => return code,
     };
     let called = findings_called(&verdict, &args.finding);
     if called.is_empty() {

@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::draft::refuse;
 use super::material;
 use crate::captured::{self, Device, PHASE};
 use crate::cli::INVALID;
+use crate::cli::report::{Format, show};
 use crate::judge::Verdict;
 use crate::manifest::Manifest;
-use crate::report::{Style, render};
 use crate::yaml::Problems;
 
 /// Judge captures of a product against a manifest
@@ -37,32 +37,12 @@ pub struct CheckArgs {
     pub format: Format,
 }
 
-/// What a verdict is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// As `verdict.json`
-    Json,
-}
-
 /// Judges: the verdict to stdout, problems to stderr. Answers with the exit status: that of the verdict.
 pub fn run(args: &CheckArgs) -> u8 {
-    let mut err = io::stderr().lock();
-    let verdict = match verdict(args, &mut err) {
-        Ok(verdict) => verdict,
-        Err(code) => return code,
-    };
-    let mut out = io::stdout().lock();
-    let written = match args.format {
-        Format::Text => render(&verdict, &mut out, Style::for_stdout()),
-        Format::Json => serde_json::to_writer_pretty(&mut out, &verdict)
-            .map_err(io::Error::from)
-            .and_then(|()| writeln!(out)),
-    };
-    // A reader that went away changes nothing about the verdict.
-    let _ = written.and_then(|()| out.flush());
-    verdict.outcome.exit_code()
+    match verdict(args, &mut io::stderr().lock()) {
+        Ok(verdict) => show(&verdict, args.format),
+        Err(code) => code,
+    }
 }
 
 fn verdict(args: &CheckArgs, err: &mut impl Write) -> Result<Verdict, u8> {
