@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use lab_observe::{CaptureError, FlowRecord, L4, Options};
 
+use crate::manifest::is_local;
 use crate::observation::{Attempt, Capture};
 use neighbours::Neighbours;
 
@@ -177,10 +178,8 @@ fn is_rest(flow: &FlowRecord) -> bool {
 
 /// What a neighbour sent to the device, or a router told it by ICMP, without an answer: no act of the device.
 fn is_unanswered_here(flow: &FlowRecord) -> bool {
-    let near = match flow.client.ip().to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified(),
-    };
+    let client = flow.client.ip().to_canonical();
+    let near = is_local(client) || client.is_unspecified();
     let icmp = matches!(flow.l4, L4::Icmp | L4::Icmpv6);
     !flow.answered && flow.packets[1] == 0 && (near || icmp)
 }

@@ -4,17 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sighting::Question;
 use crate::judge::DnsChannel;
-
-/// The domain that somebody registered, under which a name stands; the name itself where nobody can.
-pub(super) fn domain(name: &str) -> &str {
-    psl::domain_str(name).unwrap_or(name)
-}
+use crate::manifest::registered_domain;
 
 /// Why these questions may carry data; `None` where they look ordinary.
 pub(super) fn excess<'q>(questions: impl Iterator<Item = &'q Question<'q>>) -> Option<String> {
     let mut channels: BTreeMap<usize, DnsChannel<'_>> = BTreeMap::new();
     for question in questions {
-        let kept = question.name.len().saturating_sub(domain(question.name).len());
+        let kept = question.name.len().saturating_sub(registered_domain(question.name).len());
         let open = question.name.get(..kept).unwrap_or(question.name);
         channels.entry(question.run).or_default().asked(question.name, open, question.qtype);
     }
@@ -25,7 +21,7 @@ pub(super) fn excess<'q>(questions: impl Iterator<Item = &'q Question<'q>>) -> O
 pub(super) fn open<'q>(questions: impl Iterator<Item = &'q Question<'q>>) -> BTreeSet<String> {
     let mut by_domain: BTreeMap<&str, Vec<&Question<'_>>> = BTreeMap::new();
     for question in questions {
-        by_domain.entry(domain(question.name)).or_default().push(question);
+        by_domain.entry(registered_domain(question.name)).or_default().push(question);
     }
     let open = by_domain.into_iter().filter(|(_, questions)| excess(questions.iter().copied()).is_some());
     open.map(|(domain, _)| domain.to_owned()).collect()

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::manifest::registered_domain;
+
 /// Whom a proposal is to admit, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NamePattern {
@@ -42,7 +44,7 @@ const PLAIN_SIBLINGS: usize = 4;
 pub(super) fn generalise(names: &Names, runs: usize, churns: bool) -> Vec<Generalised> {
     let mut by_domain: BTreeMap<String, Names> = BTreeMap::new();
     for (name, seen) in names {
-        let domain = psl::domain_str(name).unwrap_or(name).to_owned();
+        let domain = registered_domain(name).to_owned();
         by_domain.entry(domain).or_default().insert(name.clone(), seen.clone());
     }
     let mut all = Vec::new();

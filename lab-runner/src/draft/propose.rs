@@ -11,7 +11,9 @@ use super::channel;
 use super::pattern::{self, NamePattern, Names};
 use super::purpose::{self, Guess};
 use super::sighting::{self, Question, Sighting, Sightings, To};
-use crate::manifest::{Class, Evidence, Glob, OpenedBy, Peer, PortRange, Talker, Transport};
+use crate::manifest::{
+    Class, Evidence, Glob, OpenedBy, Peer, PortRange, Talker, Transport, registered_domain,
+};
 
 /// The first port that a host takes where it doesn't matter (RFC 6056 section 3.2 suggests all from 1024 on).
 const FIRST_FREE_PORT: u16 = 1024;
@@ -215,7 +217,7 @@ fn of_names(alike: &Alike, port: u16, flows: &[&Sighting<'_>], runs: usize) -> V
     let mut proposals = Vec::new();
     for (peer, names) in peers {
         let mut proposal = blank(alike, peer);
-        proposal.ports = vec![PortRange { first: port, last: port }];
+        proposal.ports = vec![port.into()];
         for flow in flows {
             let To::Names(of_flow) = &flow.to else { continue };
             if of_flow.iter().any(|name| names.contains(name)) {
@@ -279,7 +281,7 @@ fn of_address(alike: &Alike, to: &To, flows: &[&Sighting<'_>]) -> Proposal {
             );
             vec![PortRange { first: FIRST_FREE_PORT, last: u16::MAX }]
         } else {
-            ports.keys().map(|port| PortRange { first: *port, last: *port }).collect()
+            ports.keys().map(|port| PortRange::from(*port)).collect()
         };
     }
     proposal
@@ -299,7 +301,7 @@ fn of_questions(questions: &[Question<'_>], proposals: &[Proposal], runs: usize)
         match sighting::host(question.name) {
             Some(name) => asked.entry(question.talker).or_default().entry(name).or_default().push(question),
             None => {
-                let domain = channel::domain(question.name);
+                let domain = registered_domain(question.name);
                 strange.entry((question.talker, domain)).or_default().push(question);
             }
         }
@@ -308,7 +310,7 @@ fn of_questions(questions: &[Question<'_>], proposals: &[Proposal], runs: usize)
     for (talker, mut asked) in asked {
         // What is told through names is one thing, however many names it takes.
         for domain in channel::open(asked.values().flatten().copied()) {
-            let told = asked.extract_if(.., |name, _| channel::domain(name) == domain);
+            let told = asked.extract_if(.., |name, _| registered_domain(name) == domain);
             let (names, of): (Vec<String>, Vec<Vec<&Question<'_>>>) = told.unzip();
             found.push(of_look_up(talker, Peer::Suffix(domain), names, of.into_iter().flatten()));
         }
@@ -342,7 +344,7 @@ fn of_look_up<'q>(
     let alike =
         Alike { talker, opened_by: OpenedBy::Product, transport: Transport::Udp, app, uncorroborated: false };
     let mut proposal = blank(&alike, peer);
-    proposal.ports = vec![PortRange { first: DNS_PORT, last: DNS_PORT }];
+    proposal.ports = vec![DNS_PORT.into()];
     (proposal.encrypted, proposal.only_asked, proposal.sure) = (false, true, true);
     for question in questions {
         proposal.seen.add(question.run, question.frame);

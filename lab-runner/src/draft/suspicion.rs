@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::channel;
 use super::propose::{Proposal, UNKNOWN};
 use super::sighting::{Question, Sightings};
-use crate::manifest::{Class, Evidence, OpenedBy, Peer, Surroundings, Transport};
+use crate::manifest::{Class, Evidence, OpenedBy, Peer, Transport, is_local};
 
 /// Protocols that say what they are for in every packet, so that a fixed address alone hides nothing.
 const PLAIN_SERVICES: [&str; 1] = ["ntp"];
@@ -40,7 +40,7 @@ pub(super) fn mark(proposals: &mut [Proposal], sightings: &Sightings<'_>, runs: 
 fn address(proposal: &mut Proposal, beside: Option<String>, runs: usize) {
     let Peer::Cidr(net) = proposal.peer else { return };
     let protocol = proposal.protocol.clone().unwrap_or_default();
-    let local = is_local(net.addr());
+    let local = is_near(net.addr());
     if protocol == "dns" {
         if local {
             proposal.marks.push(
@@ -73,8 +73,8 @@ fn address(proposal: &mut Proposal, beside: Option<String>, runs: usize) {
     }
 }
 
-fn is_local(address: IpAddr) -> bool {
-    Class::Lan.covers_address(address, &Surroundings::default()) || address.is_unspecified()
+fn is_near(address: IpAddr) -> bool {
+    is_local(address) || address.is_unspecified()
 }
 
 fn name(proposal: &mut Proposal, look_alike: Option<String>, tunnel: Option<String>) {
@@ -98,7 +98,7 @@ fn traffic(proposal: &mut Proposal) {
     let protocol = proposal.protocol.clone().unwrap_or_default();
     let local = match proposal.peer {
         Peer::Class(class) => class != Class::NtpPool,
-        Peer::Cidr(net) => is_local(net.addr()),
+        Peer::Cidr(net) => is_near(net.addr()),
         _ => false,
     };
     if proposal.opened_by == OpenedBy::Peer && !local {

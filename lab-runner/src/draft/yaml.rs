@@ -96,13 +96,8 @@ fn declaration(text: &mut String, draft: &Draft, proposal: &Proposal, head: &Hea
     } else if proposal.talker != Talker::Os {
         put(4, &format!("# it was the {} that talked", proposal.talker.word()));
     }
-    let (key, peer) = match &proposal.peer {
-        Peer::Host(host) => ("host", quoted(host)),
-        Peer::Suffix(suffix) => ("suffix", quoted(suffix)),
-        Peer::Glob(glob) => ("glob", quoted(&glob.to_string())),
-        Peer::Cidr(net) => ("cidr", quoted(&net.to_string())),
-        Peer::Class(class) => ("class", class.word().to_owned()),
-    };
+    let (key, peer) = proposal.peer.key_and_value();
+    let peer = if matches!(proposal.peer, Peer::Class(_)) { peer } else { quoted(&peer) };
     put(4, &format!("{key}: {peer}"));
     if proposal.opened_by == OpenedBy::Peer {
         put(4, "opened-by: peer");

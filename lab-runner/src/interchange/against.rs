@@ -111,9 +111,7 @@ fn undeclared(endpoint: &SeedEndpoint, manifest: &Manifest) -> Option<Difference
     let admits = |one: &&&Declaration| {
         !certain
             || one.transport == endpoint.transport
-                && endpoint.ports.iter().all(|range| {
-                    one.ports.iter().any(|own| own.first <= range.first && range.last <= own.last)
-                })
+                && endpoint.ports.iter().all(|range| range.is_within(&one.ports))
     };
     if same_peer.iter().any(|one| admits(&one)) {
         return None;

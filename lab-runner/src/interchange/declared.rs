@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::manifest::{Budget, Declaration, Evidence, Necessity, OpenedBy, Peer, size_text};
+use crate::manifest::{Budget, Data, Declaration, Necessity, OpenedBy, default_evidence, size_text};
 
 /// The keys that hold something else than one text; in properties of other formats they are written as JSON.
 const STRUCTURED: [&str; 6] = ["phases", "required", "budget", "data", "necessity", "ports"];
@@ -19,13 +19,8 @@ pub(super) fn keys(declaration: &Declaration) -> Vec<(&'static str, Value)> {
     set("protocol", text(&declaration.protocol));
     set("phases", declaration.phases.as_ref().map(|phases| json!(phases)));
     set("required", declaration.required.then_some(Value::Bool(true)));
-    let usual = match declaration.peer {
-        Peer::Class(class) if class.is_named() => Evidence::Dns,
-        _ if declaration.peer.is_named() => Evidence::Corroborated,
-        _ => Evidence::Ip,
-    };
-    let weaker = declaration.evidence != usual;
-    set("evidence", weaker.then(|| json!(declaration.evidence.word())));
+    let unusual = declaration.evidence != default_evidence(&declaration.peer);
+    set("evidence", unusual.then(|| json!(declaration.evidence.word())));
     set("encryption", declaration.encryption.map(|encryption| json!(encryption.word())));
     set("tls", declaration.tls.map(|tls| json!(tls.word())));
     set("ech", declaration.ech_forbidden.then(|| json!("forbidden")));
@@ -38,8 +33,7 @@ pub(super) fn keys(declaration: &Declaration) -> Vec<(&'static str, Value)> {
     set("trigger", text(&statement.trigger));
     set("period", statement.period.map(|period| json!(period_text(period))));
     set("purpose", declaration.purpose.map(|purpose| json!(purpose.word())));
-    let data =
-        |data: &Vec<crate::manifest::Data>| json!(data.iter().map(|one| one.word()).collect::<Vec<_>>());
+    let data = |data: &Vec<Data>| json!(data.iter().map(|one| one.word()).collect::<Vec<_>>());
     set("data", statement.data.as_ref().map(data));
     set("recipient", text(&statement.recipient));
     set("country", text(&statement.country));

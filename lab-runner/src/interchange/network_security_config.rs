@@ -8,7 +8,7 @@ use quick_xml::reader::Reader;
 use super::Format;
 use super::foreign::{Foreign, Lines};
 use super::seed::{Domain, Ids, Key, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
-use crate::manifest::{PortRange, Talker, Transport, canonical_host};
+use crate::manifest::{Talker, Transport, canonical_host};
 use crate::yaml::{Diagnostic, Position};
 
 /// The largest file, in bytes.
@@ -301,7 +301,7 @@ impl NetworkSecurityConfig {
                 talker_mark: None,
                 peer,
                 transport: Transport::Tcp,
-                ports: vec![PortRange { first: 443, last: 443 }],
+                ports: vec![443.into()],
                 ports_mark: Some("guessed: Android's file names no port or transport".into()),
                 keys,
                 unsaid,

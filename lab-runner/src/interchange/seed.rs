@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::Format;
 use super::seed_yaml;
-use crate::manifest::{Data, Peer, PortRange, Talker, Transport, canonical_host};
+use crate::manifest::{Data, Peer, PortRange, Talker, Transport, canonical_host, is_public_suffix, is_under};
 use crate::yaml::Position;
 
 /// Everything that a format knows of a manifest.
@@ -126,17 +126,6 @@ impl Key {
     }
 }
 
-/// The key and value of a declaration that name a peer.
-pub(super) fn peer_yaml(peer: &Peer) -> (&'static str, String) {
-    match peer {
-        Peer::Host(name) => ("host", seed_yaml::plain(name)),
-        Peer::Suffix(name) => ("suffix", seed_yaml::plain(name)),
-        Peer::Glob(pattern) => ("glob", seed_yaml::quoted(&pattern.to_string())),
-        Peer::Cidr(net) => ("cidr", seed_yaml::plain(&net.to_string())),
-        Peer::Class(class) => ("class", seed_yaml::plain(class.word())),
-    }
-}
-
 /// The peer that a source names by a text: an address, a host, or a domain with everything under it.
 ///
 /// # Errors
@@ -153,10 +142,10 @@ pub(super) fn peer_of(text: &str, subdomains: bool) -> Result<Peer, String> {
         return Ok(Peer::Host(name));
     }
     // As a manifest has it: whoever declares a public suffix declares the world.
-    match psl::suffix_str(&name) {
-        Some(public) if public != name => Ok(Peer::Suffix(name)),
-        _ => Err(format!("{name} is a public suffix: everything under it is anybody's")),
+    if is_public_suffix(&name) {
+        return Err(format!("{name} is a public suffix: everything under it is anybody's"));
     }
+    Ok(Peer::Suffix(name))
 }
 
 /// Something that a source says about traffic without declaring an endpoint.
@@ -203,11 +192,9 @@ pub struct Domain {
 impl Domain {
     /// Whether the domain covers a host, or all of a declared suffix.
     pub fn covers(&self, peer: &Peer) -> bool {
-        let under =
-            |name: &str| name.strip_suffix(self.name.as_str()).is_some_and(|rest| rest.ends_with('.'));
         match peer {
-            Peer::Host(host) => *host == self.name || self.subdomains && under(host),
-            Peer::Suffix(suffix) => self.subdomains && (*suffix == self.name || under(suffix)),
+            Peer::Host(host) => *host == self.name || self.subdomains && is_under(host, &self.name),
+            Peer::Suffix(suffix) => self.subdomains && is_under(suffix, &self.name),
             _ => false,
         }
     }

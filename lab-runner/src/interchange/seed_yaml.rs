@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::seed::{Said, Seed, SeedEndpoint, Statement, peer_yaml, short};
+use super::seed::{Said, Seed, SeedEndpoint, Statement, short};
 use crate::manifest::Transport;
 
 /// The most characters of one remark.
@@ -72,8 +72,8 @@ pub(super) fn endpoint(out: &mut String, one: &SeedEndpoint) {
     remark(out, "  ", &format!("from {}", one.origin));
     let _ = writeln!(out, "  - id: {}", plain(&one.id));
     key(out, "talker", one.talker.word(), one.talker_mark.as_deref());
-    let (peer, value) = peer_yaml(&one.peer);
-    key(out, peer, &value, None);
+    let (peer, value) = one.peer.key_and_value();
+    key(out, peer, &plain(&value), None);
     if one.transport != Transport::Tcp {
         key(out, "transport", one.transport.word(), None);
     }

@@ -9,7 +9,7 @@ use plist::stream::{BinaryReader, OwnedEvent, XmlReader};
 use super::Format;
 use super::foreign::Foreign;
 use super::seed::{Ids, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
-use crate::manifest::{Data, PortRange, Talker, Transport, canonical_host};
+use crate::manifest::{Data, Talker, Transport, canonical_host};
 use crate::yaml::{Diagnostic, Position};
 
 /// The largest file, in bytes; they have a few KiB.
@@ -339,7 +339,7 @@ impl PrivacyInfo {
                 talker_mark: None,
                 peer,
                 transport: Transport::Tcp,
-                ports: vec![PortRange { first: 443, last: 443 }],
+                ports: vec![443.into()],
                 ports_mark: Some("guessed: Apple's file names no port or transport".into()),
                 keys: Vec::new(),
                 unsaid: vec![

@@ -64,7 +64,7 @@ impl Class {
 }
 
 /// Whether an address is from a range that no network shares with the internet: RFC 1918, 3927, 4193 and 4291.
-pub(super) fn is_local(address: IpAddr) -> bool {
+pub(crate) fn is_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),

@@ -46,9 +46,7 @@ const WAYS: [(Way, Admits); 13] = [
     (Way::Opener, |old, new| old.opened_by != new.opened_by),
     (Way::Ports, |old, new| {
         // Ranges that touch are one, so that a range within several is within one of them.
-        let within =
-            |range: &PortRange| old.ports.iter().any(|o| o.first <= range.first && range.last <= o.last);
-        !new.ports.iter().all(within)
+        !new.ports.iter().all(|range| range.is_within(&old.ports))
     }),
     (Way::ClearText, |old, new| old.encryption.is_some() && new.encryption.is_none()),
     (Way::Tls, |old, new| old.tls.is_some_and(|least| new.tls.is_none_or(|new| new < least))),

@@ -30,6 +30,7 @@ pub use crate::plan::Product;
 pub use crate::yaml::Position;
 pub use budget::{Budget, Span, size_text};
 pub use build::{Applies, Build, Builds, applies};
+pub(crate) use class::is_local;
 pub use class::{Class, Surroundings};
 pub use date::Date;
 pub use diff::{Change, Difference, diff};
@@ -37,9 +38,11 @@ pub use glob::Glob;
 pub use index::{Index, Place};
 pub use lint::lint;
 pub use name::canonical_host;
+pub(crate) use name::{is_public_suffix, is_under, registered_domain};
 pub use peer::Peer;
 pub use ports::PortRange;
 pub use read::{ambient_schema, check_profile, problems_with_plan, schema};
+pub(crate) use text::default_evidence;
 pub use words::{
     Data, Ech, Encryption, Evidence, OnDoubt, OpenedBy, Purpose, Sni, Talker, TlsVersion, Transport,
 };

@@ -49,12 +49,17 @@ pub(super) fn tails(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a canonical name is this domain or stands under it, on a label boundary.
-pub(super) fn is_under(name: &str, domain: &str) -> bool {
+pub(crate) fn is_under(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
+/// The domain that somebody registered, under which a name stands (Public Suffix List); the name itself where nobody can.
+pub(crate) fn registered_domain(name: &str) -> &str {
+    psl::domain_str(name).unwrap_or(name)
+}
+
 /// Whether anybody may register a name under this one: it is a public suffix, or stands above one (Public Suffix List).
-pub(super) fn is_public_suffix(name: &str) -> bool {
+pub(crate) fn is_public_suffix(name: &str) -> bool {
     psl::suffix_str(name).is_none_or(|public| public == name)
 }
 

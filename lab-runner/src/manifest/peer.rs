@@ -34,6 +34,17 @@ impl Peer {
         }
     }
 
+    /// The key of a declaration that says it, and the key's value as text.
+    pub fn key_and_value(&self) -> (&'static str, String) {
+        match self {
+            Peer::Host(name) => ("host", name.clone()),
+            Peer::Suffix(name) => ("suffix", name.clone()),
+            Peer::Glob(glob) => ("glob", glob.to_string()),
+            Peer::Cidr(net) => ("cidr", net.to_string()),
+            Peer::Class(class) => ("class", class.word().to_owned()),
+        }
+    }
+
     /// Whether the declaration names this host. The name may be in any case, with a trailing dot.
     pub fn covers_name(&self, name: &str) -> bool {
         canonical(name).is_some_and(|name| self.covers_canonical(&name))

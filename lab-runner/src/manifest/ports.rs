@@ -21,6 +21,11 @@ impl PortRange {
         (self.first..=self.last).contains(&port)
     }
 
+    /// Whether one of these ranges has all of it; of merged ones, whether all of it is in them.
+    pub fn is_within(self, ranges: &[PortRange]) -> bool {
+        ranges.iter().any(|range| range.first <= self.first && self.last <= range.last)
+    }
+
     /// Sorted, and what overlaps or touches made one: the same ports are always the same list.
     pub fn merged(mut ranges: Vec<PortRange>) -> Vec<PortRange> {
         ranges.sort_unstable();
@@ -34,6 +39,12 @@ impl PortRange {
             }
         }
         merged
+    }
+}
+
+impl From<u16> for PortRange {
+    fn from(port: u16) -> PortRange {
+        PortRange { first: port, last: port }
     }
 }
 
@@ -54,7 +65,7 @@ const EXPECTED: &str = "ports: 443, \"8000-8010\", or a list of both";
 
 fn one(port: u64) -> Result<PortRange, String> {
     match u16::try_from(port) {
-        Ok(port) if port > 0 => Ok(PortRange { first: port, last: port }),
+        Ok(port) if port > 0 => Ok(port.into()),
         _ => Err(format!("{port} is no port: they are from 1 to 65535")),
     }
 }

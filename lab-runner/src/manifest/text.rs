@@ -52,7 +52,7 @@ pub(super) fn canonical_text(declaration: &Declaration) -> String {
 
 /// The least evidence that a peer's identity needs where the declaration doesn't say: NTP carries no name, and an
 /// address is told by itself.
-pub(super) fn default_evidence(peer: &Peer) -> Evidence {
+pub(crate) fn default_evidence(peer: &Peer) -> Evidence {
     match peer {
         Peer::Host(_) | Peer::Suffix(_) | Peer::Glob(_) => Evidence::Corroborated,
         Peer::Class(class) if class.is_named() => Evidence::Dns,

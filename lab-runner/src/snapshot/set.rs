@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lab_observe::Reason;
 
 use crate::judge::{Endpoint, Protection, Status, Verdict, printable};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, registered_domain};
 
 /// Entries of more than this many lines in all are refused: no product has that many endpoints.
 const MOST_LINES: usize = 1_000_000;
@@ -153,7 +153,7 @@ fn entry(rows: &[&Endpoint]) -> Entry {
         set("transport", all(&|row| vec![row.transport.clone()]));
         // Later words of `Evidence` are weaker.
         set("evidence", rows.iter().filter_map(|row| row.evidence).max().map_or("", |e| e.word()).into());
-        set("domains", all(&|row| row.names.iter().map(|name| domain(name)).collect()));
+        set("domains", all(&|row| row.names.iter().map(|name| registered_domain(name).to_owned()).collect()));
     } else {
         set("speaks", all(&|row| vec![row.app.clone()]));
         set("rule", all(&|row| row.rule.iter().cloned().collect()));
@@ -181,9 +181,4 @@ fn protection(weakest: Protection) -> &'static str {
         Protection::Encrypted => "yes",
         Protection::NothingSent => "nothing sent",
     }
-}
-
-/// The domain that somebody registered (Public Suffix List): what a host belongs to.
-fn domain(name: &str) -> String {
-    psl::domain_str(name).unwrap_or(name).to_owned()
 }

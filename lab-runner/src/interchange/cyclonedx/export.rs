@@ -113,13 +113,7 @@ fn uris(declaration: &Declaration) -> Option<Vec<String>> {
 /// Everything that the declaration says, in the manifest's words.
 fn properties(declaration: &Declaration) -> Vec<Value> {
     let property = |key: &str, value: String| json!({"name": format!("{OWN}{key}"), "value": value});
-    let (peer, value) = match &declaration.peer {
-        Peer::Host(name) => ("host", name.clone()),
-        Peer::Suffix(name) => ("suffix", name.clone()),
-        Peer::Glob(glob) => ("glob", glob.to_string()),
-        Peer::Cidr(net) => ("cidr", net.to_string()),
-        Peer::Class(class) => ("class", class.word().to_owned()),
-    };
+    let (peer, value) = declaration.peer.key_and_value();
     let mut properties = vec![
         property("talker", declaration.talker.word().to_owned()),
         property(peer, value),

@@ -174,7 +174,7 @@ impl Import<'_> {
                     }
                     one.id = self.ids.take(&service.name);
                     one.origin = format!("service `{}`, {uri}", service.name);
-                    one.ports = vec![PortRange { first: port, last: port }];
+                    one.ports = vec![port.into()];
                     (one.peer, one.transport, one.ports_mark) = (peer, transport, mark);
                     self.endpoints.push(one);
                 }

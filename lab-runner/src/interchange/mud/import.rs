@@ -157,7 +157,7 @@ impl Import {
                 known.ports.extend(ports);
                 known.ports = PortRange::merged(std::mem::take(&mut known.ports));
                 known.ports_mark = known.ports_mark.take().or(ports_mark);
-            } else if !ports.iter().all(|range| within(*range, &known.ports)) {
+            } else if !ports.iter().all(|range| range.is_within(&known.ports)) {
                 self.notes.add(&format!("{place}: answers from other ports than those that are asked"));
             }
             return;
@@ -335,8 +335,4 @@ fn narrows_the_device(direction: Direction, ip: &Ip) -> bool {
 /// The name without the ending that tells the direction (as in RFC 8520, section 9).
 fn bare_name(name: &str) -> &str {
     ["-frdev", "-todev"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
-}
-
-fn within(range: PortRange, ranges: &[PortRange]) -> bool {
-    ranges.iter().any(|one| one.first <= range.first && range.last <= one.last)
 }
