@@ -129,11 +129,9 @@ struct Fragment<'a> {
 impl<'a> Fragment<'a> {
     fn read(fields: &mut Fields<'a>) -> Option<Self> {
         let kind = fields.u8()?;
-        let mut three = || Some(u32::from(fields.u8()?) << 16 | u32::from(fields.u16()?));
-        let length = three()? as usize;
+        let length = fields.u24()? as usize;
         let number = fields.u16()?;
-        let mut three = || Some(u32::from(fields.u8()?) << 16 | u32::from(fields.u16()?));
-        let (offset, size) = (u64::from(three()?), three()? as usize);
+        let (offset, size) = (u64::from(fields.u24()?), fields.u24()? as usize);
         Some(Self { kind, length, number, offset, body: fields.take_lax(size) })
     }
 }

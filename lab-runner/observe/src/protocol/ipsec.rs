@@ -41,8 +41,7 @@ fn is_exchange(bytes: &[u8], cut: bool) -> bool {
 fn follows(before: &[u8], now: &[u8]) -> bool {
     let read = |bytes: &[u8]| {
         let mut fields = Fields(bytes);
-        let mut number = || Some(u32::from(fields.u16()?) << 16 | u32::from(fields.u16()?));
-        Some((number()?, number()?))
+        Some((fields.u32()?, fields.u32()?))
     };
     let (Some((spi_before, before)), Some((spi, now))) = (read(before), read(now)) else { return false };
     spi >= MIN_SPI && spi == spi_before && (1..=MAX_STEP).contains(&now.wrapping_sub(before))

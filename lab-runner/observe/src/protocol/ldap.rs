@@ -1,6 +1,7 @@
 //! LDAP (RFC 4511): recognised by its first message; TLS may follow (RFC 4511 §4.14).
 
 use super::Fields;
+use super::ber;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use super::text::tls_begins;
@@ -60,16 +61,7 @@ fn first_request(bytes: &[u8]) -> Option<bool> {
 
 /// The length of an element with this tag (RFC 4511 §5.1: definite lengths only).
 fn header(fields: &mut Fields<'_>, tag: u8) -> Option<usize> {
-    if fields.u8()? != tag {
-        return None;
-    }
-    match fields.u8()? {
-        short @ 0..=0x7f => Some(usize::from(short)),
-        long @ 0x81..=0x84 => fields
-            .take(usize::from(long & 0x7f))
-            .map(|bytes| bytes.iter().fold(0, |all, byte| all << 8 | usize::from(*byte))),
-        _ => None,
-    }
+    ber::header(fields, tag, 4)
 }
 
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ pub(crate) mod interface;
 pub(crate) mod registry;
 
 mod amqp;
+mod ber;
 mod bittorrent;
 mod coap;
 mod dhcp;
@@ -82,6 +83,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn u24(&mut self) -> Option<u32> {
         Some(u32::from(self.u8()?) << 16 | u32::from(self.u16()?))
+    }
+
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        Some(u32::from(self.u16()?) << 16 | u32::from(self.u16()?))
     }
 
     pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {

@@ -24,8 +24,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
 /// The code of a client's first message.
 fn code_of(bytes: &[u8]) -> Option<u32> {
     let mut fields = Fields(bytes);
-    let length = u32::from(fields.u16()?) << 16 | u32::from(fields.u16()?);
-    let code = u32::from(fields.u16()?) << 16 | u32::from(fields.u16()?);
+    let (length, code) = (fields.u32()?, fields.u32()?);
     let is_startup = STARTUP_CODES.contains(&code)
         && (9..=MAX_STARTUP).contains(&length)
         && fields.0.starts_with(b"user\0");

@@ -39,8 +39,7 @@ impl Header {
         let mut fields = Fields(bytes.get(..HEADER)?);
         let (first, kind) = (fields.u8()?, fields.u8()? & 0x7f);
         let sequence = fields.u16()?;
-        let mut four = || Some(u32::from(fields.u16()?) << 16 | u32::from(fields.u16()?));
-        let (ticks, source) = (four()?, four()?);
+        let (ticks, source) = (fields.u32()?, fields.u32()?);
         // RFC 5761 §4: types 64–95 would be RTCP's.
         (first >> 6 == 2 && !(64..96).contains(&kind)).then_some(Self { kind, sequence, ticks, source })
     }

@@ -1,6 +1,7 @@
 //! SNMP (RFC 1157 §4, RFC 3416, RFC 3412 §6), told by its ASN.1; its password for everybody is never kept.
 
 use super::Fields;
+use super::ber;
 use super::facts::Facts;
 use super::interface::{Datagram, Heard};
 
@@ -46,15 +47,7 @@ fn is_snmp(bytes: &[u8], cut: bool, facts: &mut Facts<'_, '_>) -> Option<()> {
     Some(())
 }
 
-/// A tag, and the length behind it (X.690 §8.1.3), of two bytes at most.
+/// A tag, and the length behind it: a datagram holds none of more than two bytes.
 fn header(fields: &mut Fields<'_>, tag: u8) -> Option<usize> {
-    if fields.u8()? != tag {
-        return None;
-    }
-    match fields.u8()? {
-        short @ 0..=0x7f => Some(short.into()),
-        0x81 => Some(fields.u8()?.into()),
-        0x82 => Some(fields.u16()?.into()),
-        _ => None,
-    }
+    ber::header(fields, tag, 2)
 }

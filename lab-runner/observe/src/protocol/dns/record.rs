@@ -73,7 +73,7 @@ impl Records {
         let after_owner = skip_name(bytes, at)?;
         let mut fields = Fields(bytes.get(after_owner..)?);
         let (kind, class) = (fields.u16()?, fields.u16()?);
-        let ttl = u32::from(fields.u16()?) << 16 | u32::from(fields.u16()?);
+        let ttl = fields.u32()?;
         // RFC 2181 §8: with the highest bit it is zero.
         let ttl = if ttl >> 31 == 0 { ttl } else { 0 };
         let length = usize::from(fields.u16()?);

@@ -49,7 +49,7 @@ impl<'a> Long<'a> {
         if first & 0x80 == 0 {
             return None;
         }
-        let number = u32::from(fields.u16()?) << 16 | u32::from(fields.u16()?);
+        let number = fields.u32()?;
         let mut id = || {
             let length = usize::from(fields.u8()?);
             if length > MAX_ID { None } else { fields.take(length) }

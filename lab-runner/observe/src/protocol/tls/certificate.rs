@@ -5,6 +5,7 @@
 //! what the server says of itself.
 
 use crate::protocol::Fields;
+use crate::protocol::ber;
 
 const INTEGER: u8 = 0x02;
 const OID: u8 = 0x06;
@@ -133,13 +134,8 @@ fn expect<'a>(fields: &mut Fields<'a>, tag: u8) -> Option<&'a [u8]> {
 /// A tag of one byte and a value; of a value that is cut, what there is (X.690 §8.1).
 fn element<'a>(fields: &mut Fields<'a>) -> Option<(u8, &'a [u8])> {
     let tag = fields.u8()?;
-    let length = match fields.u8()? {
-        short @ 0..=0x7f => usize::from(short),
-        0x81 => usize::from(fields.u8()?),
-        0x82 => usize::from(fields.u16()?),
-        0x83 => fields.u24()? as usize,
-        _ => return None,
-    };
+    // The handshake's own lengths have three bytes.
+    let length = ber::length(fields, 3)?;
     let whole = fields.0.len() >= length;
     let value = fields.take_lax(length);
     // A name that is cut in its middle is another name.
