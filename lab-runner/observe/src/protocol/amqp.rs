@@ -5,6 +5,7 @@ use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use super::text::tls_begins;
 use crate::flow::CLIENT;
+use crate::link::be32;
 use crate::record::NameKind;
 
 /// AMQP.
@@ -24,10 +25,9 @@ fn probe(opening: &Opening<'_>) -> Probe {
     if opening.side != CLIENT {
         return Probe::No;
     }
-    let start = &opening.bytes[..opening.bytes.len().min(START.len())];
     match opening.bytes.first_chunk() {
         Some(header) if version(header).is_some() => Probe::Yes,
-        None if START.starts_with(start) => Probe::More,
+        None if Probe::of_start(opening.bytes, START) != Probe::No => Probe::More,
         _ => Probe::No,
     }
 }
@@ -74,7 +74,7 @@ impl Dialogue for Connection {
                 at += HEADER;
                 continue;
             }
-            let Some(size) = rest.first_chunk().map(|size| u32::from_be_bytes(*size) as usize) else {
+            let Some(size) = be32(rest, 0).map(|size| size as usize) else {
                 return Step::Took(at);
             };
             self.frames += 1;
@@ -129,10 +129,7 @@ fn text<'a>(fields: &mut Fields<'a>) -> Option<Option<&'a [u8]>> {
     let length = match fields.u8()? {
         0x40 => return Some(None),
         0xa0 | 0xa1 | 0xa3 => usize::from(fields.u8()?),
-        0xb0 | 0xb1 | 0xb3 => {
-            let high = fields.u16()?;
-            usize::from(high) << 16 | usize::from(fields.u16()?)
-        }
+        0xb0 | 0xb1 | 0xb3 => fields.u32()? as usize,
         _ => return None,
     };
     fields.take(length).map(Some)

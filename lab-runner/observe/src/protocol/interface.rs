@@ -16,6 +16,32 @@ pub(crate) enum Probe {
     More,
 }
 
+impl Probe {
+    /// For a protocol whose streams begin with `start` each time.
+    pub(crate) fn of_start(bytes: &[u8], start: &[u8]) -> Self {
+        if bytes.starts_with(start) {
+            Self::Yes
+        } else if start.starts_with(bytes) {
+            Self::More
+        } else {
+            Self::No
+        }
+    }
+
+    /// For a protocol whose streams begin with one of `starts`.
+    pub(crate) fn of_starts<'a>(bytes: &[u8], starts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut so_far = Self::No;
+        for start in starts {
+            match Self::of_start(bytes, start) {
+                Self::Yes => return Self::Yes,
+                Self::More => so_far = Self::More,
+                Self::No => {}
+            }
+        }
+        so_far
+    }
+}
+
 /// The payload of one datagram.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Datagram<'a> {

@@ -9,12 +9,7 @@ pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Bo
 const START: &[u8] = b"\x13BitTorrent protocol";
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let start = &opening.bytes[..opening.bytes.len().min(START.len())];
-    match (START.starts_with(start), start.len() == START.len()) {
-        (false, _) => Probe::No,
-        (true, true) => Probe::Yes,
-        (true, false) => Probe::More,
-    }
+    Probe::of_start(opening.bytes, START)
 }
 
 #[derive(Debug)]

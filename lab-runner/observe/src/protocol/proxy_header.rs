@@ -16,13 +16,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
     if opening.side != CLIENT || !opening.from_start {
         return Probe::No;
     }
-    let begins = |start: &[u8]| start.starts_with(&opening.bytes[..opening.bytes.len().min(start.len())]);
-    match (begins(TEXT) && opening.bytes.len() >= TEXT.len(), begins(BINARY)) {
-        (true, _) => Probe::Yes,
-        (false, true) if opening.bytes.len() >= BINARY.len() => Probe::Yes,
-        (false, true) => Probe::More,
-        (false, false) => Probe::No,
-    }
+    if opening.bytes.starts_with(TEXT) { Probe::Yes } else { Probe::of_start(opening.bytes, BINARY) }
 }
 
 /// How long the header is, as far as that can be told.

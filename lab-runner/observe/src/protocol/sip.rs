@@ -67,8 +67,7 @@ fn parts(uri: &[u8]) -> Option<(bool, &[u8])> {
 
 fn probe(opening: &Opening<'_>) -> Probe {
     let bytes = opening.bytes;
-    let begins = |word: &[u8]| bytes.starts_with(word) || word.starts_with(bytes);
-    if !begins(VERSION) && !METHODS.iter().any(|method| begins(method)) {
+    if Probe::of_starts(bytes, METHODS.iter().copied().chain([VERSION])) == Probe::No {
         return Probe::No;
     }
     if bytes.len() <= MAX_METHOD {

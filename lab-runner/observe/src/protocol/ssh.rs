@@ -14,12 +14,7 @@ const MAX_LINE: usize = 255;
 const START: &[u8] = b"SSH-";
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let start = &opening.bytes[..opening.bytes.len().min(START.len())];
-    match (START.starts_with(start), start.len() == START.len()) {
-        (false, _) => Probe::No,
-        (true, true) => Probe::Yes,
-        (true, false) => Probe::More,
-    }
+    Probe::of_start(opening.bytes, START)
 }
 
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 
 use super::facts::Facts;
 use super::interface::{Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol};
+use crate::link::be32;
 
 /// Tuya over TCP.
 pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Stream) };
@@ -21,6 +22,13 @@ struct Form {
     beside: usize,
 }
 
+impl Form {
+    /// How long the message is that begins with these bytes, as far as that can be told.
+    fn whole(&self, bytes: &[u8]) -> Option<usize> {
+        (be32(bytes, self.length_at)? as usize).checked_add(self.beside)
+    }
+}
+
 /// Tells Tuya.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !is_message(datagram.bytes) {
@@ -32,20 +40,14 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
 
 fn is_message(bytes: &[u8]) -> bool {
     FORMS.iter().any(|form| {
-        let length = bytes.get(form.length_at..).and_then(|rest| rest.first_chunk());
         bytes.starts_with(&form.before)
             && bytes.ends_with(&form.behind)
-            && length.is_some_and(|length| u32::from_be_bytes(*length) as usize + form.beside == bytes.len())
+            && form.whole(bytes) == Some(bytes.len())
     })
 }
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let bytes = opening.bytes;
-    match FORMS.iter().any(|form| form.before.starts_with(&bytes[..bytes.len().min(4)])) {
-        true if bytes.len() >= 4 => Probe::Yes,
-        true => Probe::More,
-        false => Probe::No,
-    }
+    Probe::of_starts(opening.bytes, FORMS.iter().map(|form| &form.before[..]))
 }
 
 /// A connection, told by its first message.
@@ -60,10 +62,7 @@ impl Dialogue for Stream {
     fn read(&mut self, _: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
         let form = FORMS.iter().find(|form| bytes.starts_with(&form.before));
         let Some(form) = form else { return Step::NotMine };
-        let length = bytes.get(form.length_at..).and_then(|rest| rest.first_chunk());
-        let whole = length
-            .and_then(|length| bytes.get(..(u32::from_be_bytes(*length) as usize).checked_add(form.beside)?));
-        match whole {
+        match form.whole(bytes).and_then(|length| bytes.get(..length)) {
             Some(message) if is_message(message) => {
                 facts.recognised("tuya");
                 Step::Done

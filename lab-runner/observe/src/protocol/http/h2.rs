@@ -25,12 +25,7 @@ const PRIORITY: u8 = 0x20;
 const MAX_FRAMES: usize = 16;
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let start = &opening.bytes[..opening.bytes.len().min(PREFACE.len())];
-    match (opening.side == CLIENT && PREFACE.starts_with(start), start.len() == PREFACE.len()) {
-        (false, _) => Probe::No,
-        (true, true) => Probe::Yes,
-        (true, false) => Probe::More,
-    }
+    if opening.side == CLIENT { Probe::of_start(opening.bytes, PREFACE) } else { Probe::No }
 }
 
 #[derive(Debug, Default)]

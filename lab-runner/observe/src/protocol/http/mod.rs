@@ -151,8 +151,7 @@ enum Answer {
 
 /// RFC 9112 §4: a status line, and fields up to an empty line.
 fn answer(bytes: &[u8]) -> Answer {
-    let start = &bytes[..bytes.len().min(ANSWER.len())];
-    if !ANSWER.starts_with(start) {
+    if Probe::of_start(bytes, ANSWER) == Probe::No {
         return Answer::None;
     }
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {

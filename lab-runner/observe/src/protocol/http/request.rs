@@ -75,17 +75,7 @@ pub(super) struct Progress {
 
 /// Could an HTTP client's bytes begin so?
 pub(super) fn probe(bytes: &[u8]) -> Probe {
-    let mut more = false;
-    for method in METHODS {
-        if bytes.len() >= method.len() {
-            if bytes.starts_with(method) {
-                return Probe::Yes;
-            }
-        } else if method.starts_with(bytes) {
-            more = true;
-        }
-    }
-    if more { Probe::More } else { Probe::No }
+    Probe::of_starts(bytes, METHODS.iter().copied())
 }
 
 /// Where in a request a stream stands.

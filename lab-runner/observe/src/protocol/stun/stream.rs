@@ -17,10 +17,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
     if is_message(bytes) || (is_framed(bytes) && is_message(&bytes[2..])) {
         return Probe::Yes;
     }
-    let has_cookie = |at: usize| {
-        let there = bytes.get(at..).unwrap_or(&[]);
-        COOKIE.starts_with(&there[..there.len().min(COOKIE.len())])
-    };
+    let has_cookie = |at: usize| Probe::of_start(bytes.get(at..).unwrap_or(&[]), &COOKIE) != Probe::No;
     // A message's first byte is its type's, or that of its length: below four in both.
     let may_be = bytes.first().is_none_or(|first| *first < 4) && (has_cookie(4) || has_cookie(6));
     if bytes.len() < HEADER + 2 && may_be { Probe::More } else { Probe::No }
