@@ -13,11 +13,7 @@ const FQDN_ENCODED: u8 = 4;
 
 /// Tells DHCP by its magic cookie.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    if PORTS.iter().any(|port| datagram.on(*port)) && read(datagram.bytes, facts).is_some() {
-        Heard::Open
-    } else {
-        Heard::No
-    }
+    if datagram.on_any(&PORTS) && read(datagram.bytes, facts).is_some() { Heard::Open } else { Heard::No }
 }
 
 /// RFC 2131 §2.

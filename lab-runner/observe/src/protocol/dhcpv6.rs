@@ -14,11 +14,7 @@ const MAX_OPTIONS: usize = 64;
 
 /// Tells DHCPv6 by its ports, its types and options that fill it.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    if PORTS.iter().any(|port| datagram.on(*port)) && read(datagram, facts).is_some() {
-        Heard::Open
-    } else {
-        Heard::No
-    }
+    if datagram.on_any(&PORTS) && read(datagram, facts).is_some() { Heard::Open } else { Heard::No }
 }
 
 fn read(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<()> {

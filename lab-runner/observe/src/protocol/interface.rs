@@ -61,6 +61,11 @@ impl Datagram<'_> {
     pub(crate) fn on(&self, port: u16) -> bool {
         self.ports.contains(&port)
     }
+
+    /// Whether one of the ports is one of these.
+    pub(crate) fn on_any(&self, ports: &[u16]) -> bool {
+        ports.iter().any(|port| self.on(*port))
+    }
 }
 
 /// Bytes of [`Datagram::before`] at most.

@@ -17,7 +17,7 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
         [2, kind, ..] => kind & 0x7f <= 3 && (24..=1100).contains(&length) && length.is_multiple_of(4),
         _ => false,
     };
-    if !PORTS.iter().any(|port| datagram.on(*port)) || !fits {
+    if !datagram.on_any(&PORTS) || !fits {
         return Heard::No;
     }
     facts.recognised("nat-pmp");

@@ -11,7 +11,7 @@ const USER_NAME: u8 = 1;
 
 /// Tells RADIUS.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    if !PORTS.iter().any(|port| datagram.on(*port)) || !is_radius(datagram.bytes, facts) {
+    if !datagram.on_any(&PORTS) || !is_radius(datagram.bytes, facts) {
         return Heard::No;
     }
     facts.recognised("radius");

@@ -79,19 +79,23 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
 
 /// The first protocol that takes a datagram, with what it says and how it is asked again.
 pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<(Listen, Heard)> {
-    DATAGRAMS.iter().find_map(|listen| match listen(datagram, facts) {
-        Heard::No => None,
-        heard => Some((*listen, heard)),
-    })
+    first_of(DATAGRAMS, datagram, facts)
 }
 
 /// Lets the protocols behind the first say what a datagram is, where DNS should be and is not.
 pub(crate) fn name_only(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
-    for listen in &DATAGRAMS[1..] {
-        match listen(datagram, facts) {
-            Heard::No => {}
-            Heard::With(mut conversation) => return conversation.finish(facts),
-            Heard::Done | Heard::Open => return,
-        }
+    if let Some((_, Heard::With(mut conversation))) = first_of(&DATAGRAMS[1..], datagram, facts) {
+        conversation.finish(facts);
     }
+}
+
+fn first_of(
+    protocols: &[Listen],
+    datagram: &Datagram<'_>,
+    facts: &mut Facts<'_, '_>,
+) -> Option<(Listen, Heard)> {
+    protocols.iter().find_map(|listen| match listen(datagram, facts) {
+        Heard::No => None,
+        heard => Some((*listen, heard)),
+    })
 }

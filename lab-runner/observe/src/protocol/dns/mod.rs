@@ -29,16 +29,13 @@ pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open };
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let mut asked = Asked::default();
     if datagram.ports[1] == PORT {
-        return match asked.datagram(datagram, facts) {
+        if matches!(asked.datagram(datagram, facts), Heard::No) {
             // Something else may be spoken here, too.
-            Heard::No => {
-                super::registry::name_only(datagram, facts);
-                Heard::With(Box::new(asked))
-            }
-            _ => Heard::With(Box::new(asked)),
-        };
+            super::registry::name_only(datagram, facts);
+        }
+        return Heard::With(Box::new(asked));
     }
-    let is_usual = [PORT, MDNS_PORT, LLMNR_PORT].iter().any(|port| datagram.on(*port));
+    let is_usual = datagram.on_any(&[PORT, MDNS_PORT, LLMNR_PORT]);
     // NetBIOS has the same form, and names of its own.
     if !is_usual && (datagram.on(NETBIOS_PORT) || !is_plain(datagram.bytes)) {
         return Heard::No;
