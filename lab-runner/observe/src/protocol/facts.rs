@@ -11,7 +11,7 @@ use crate::protocol::dns::message::Message;
 use crate::record::{Name, NameKind};
 
 /// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
-const MAX_NAME: usize = 512;
+pub(super) const MAX_NAME: usize = 512;
 
 /// A flow, as its protocols may write to it.
 pub(crate) struct Facts<'a, 'c> {

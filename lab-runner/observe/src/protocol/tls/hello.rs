@@ -9,7 +9,7 @@ use super::ja4;
 use crate::escape;
 use crate::protocol::Fields;
 use crate::protocol::doh;
-use crate::protocol::facts::Facts;
+use crate::protocol::facts::{Facts, MAX_NAME};
 use crate::record::NameKind;
 
 pub(super) const EXT_SERVER_NAME: u16 = 0;
@@ -21,8 +21,6 @@ const EXT_ECH: u16 = 0xfe0d;
 /// Its forerunner (draft-ietf-tls-esni-02).
 const EXT_ESNI: u16 = 0xffce;
 const MAX_ALPN: usize = 16;
-/// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
-const MAX_NAME: usize = 512;
 
 /// What carries a ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
