@@ -4,7 +4,7 @@
 
 use lab_observe::{FlowRecord, L4, NameKind, Reason};
 
-use super::identity::{Doubt, Identity};
+use super::identity::{Doubt, Identity, asserted};
 use super::verdict::Protection;
 use crate::manifest::{Declaration, Encryption, Evidence, OpenedBy, Talker, TlsVersion, Transport};
 use crate::observation::{AttributedFlow, Confidence, Role, Sides};
@@ -230,7 +230,7 @@ fn encryption(declaration: &Declaration, flow: &FlowRecord, fit: &mut Fit) {
 
 fn named_in_hello(flow: &FlowRecord) -> bool {
     let of_hello = [NameKind::Sni, NameKind::QuicSni, NameKind::StarttlsSni];
-    flow.names.iter().any(|name| of_hello.contains(&name.kind))
+    asserted(flow).any(|name| of_hello.contains(&name.kind))
 }
 
 /// The version of TLS: `None` where it wasn't seen, `Some(None)` for what is older than any or none at all.

@@ -239,6 +239,28 @@ fn a_client_hello_without_the_required_name_fails() {
 }
 
 #[test]
+fn an_address_where_the_required_name_belongs_is_no_name_whichever_flow_comes_first() {
+    let hello = |t_ms: u64, server: &str| FlowRecord {
+        ja4: Some("t13i".into()),
+        ..tls(t_ms, &format!("{server}:443")).because(Reason::NoDnsSeen)
+    };
+    let judged = |sni: &str, nameless_at: u64, address_at: u64| {
+        let manifest = format!(
+            "endpoints:\n  - {{id: a, talker: app, host: api.u8.example, ports: 443, evidence: sni{sni}}}\n"
+        );
+        let dns = tls(1_100, "203.0.113.53:853").because(Reason::HiddenDns);
+        let mut address = hello(address_at, "198.51.100.21");
+        address.names.push(Name::new(NameKind::Sni, "198.51.100.21", 4_200));
+        by_manifest(&manifest, vec![dns, hello(nameless_at, "198.51.100.20"), address]).1
+    };
+    for (nameless_at, address_at) in [(4_200, 4_300), (4_300, 4_200)] {
+        assert!(judged("", nameless_at, address_at).contains(&"hidden-name".to_owned()));
+        let rules = judged(", sni: required", nameless_at, address_at);
+        assert_eq!(rules, ["undeclared-endpoint"; 3], "{nameless_at} {address_at}");
+    }
+}
+
+#[test]
 fn what_the_peer_opens_is_admitted_only_where_it_is_declared_so() {
     let mut inbound = flow(4_200, L4::Udp, "192.0.2.10:5000", "unknown");
     inbound.client = "192.168.7.9:40000".parse().expect("an address");
