@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::INVALID;
 use crate::bench::file::{BenchFile, BenchKind};
 use crate::manifest::{self, Date, Manifest};
 use crate::plan::{Inputs, Plan};
@@ -28,9 +29,6 @@ pub struct CheckArgs {
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub today: Option<Date>,
 }
-
-/// What `check` answers with when a file has an error.
-const INVALID: u8 = 2;
 
 /// Checks the files: what is right to stdout, problems to stderr. Answers with the exit code.
 pub fn run(args: &CheckArgs) -> u8 {

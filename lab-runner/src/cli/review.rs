@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
+use super::INVALID;
 use crate::judge::printable;
 use crate::plan::Inputs;
 use crate::report::{Style, render_snapshot};
@@ -30,9 +31,6 @@ pub struct ReviewArgs {
     #[arg(long)]
     pub list: bool,
 }
-
-/// What `review` answers with when a file can't be read or written.
-const INVALID: u8 = 2;
 
 /// Lines of a diff that are shown of one snapshot; the whole is in the file.
 const MOST_LINES: usize = 400;

@@ -24,7 +24,6 @@ mod yaml;
 use crate::observation::AttributedFlow;
 use sighting::Sightings;
 
-pub use pattern::{Generalised, NamePattern};
 pub use propose::{Proposal, Seen};
 pub use purpose::Guess;
 pub use sighting::Run;

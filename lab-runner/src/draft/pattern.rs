@@ -10,7 +10,7 @@ use crate::manifest::registered_domain;
 
 /// Whom a proposal is to admit, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NamePattern {
+pub(super) enum NamePattern {
     /// This very host.
     Host(String),
     /// `*` stands for one label.
@@ -21,13 +21,11 @@ pub enum NamePattern {
 
 /// A pattern, and the names that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generalised {
+pub(super) struct Generalised {
     /// The pattern.
-    pub pattern: NamePattern,
+    pub(super) pattern: NamePattern,
     /// The names that were seen, sorted.
-    pub names: Vec<String>,
-    /// The runs in which any of them was seen.
-    pub runs: BTreeSet<usize>,
+    pub(super) names: Vec<String>,
 }
 
 /// Names, each with the runs that it was seen in.
@@ -103,7 +101,6 @@ fn merge(found: Vec<Generalised>) -> Vec<Generalised> {
             Some(known) => {
                 known.names.extend(one.names);
                 known.names.sort();
-                known.runs.extend(one.runs);
             }
             None => {
                 merged.insert(one.pattern.clone(), one);
@@ -114,11 +111,10 @@ fn merge(found: Vec<Generalised>) -> Vec<Generalised> {
 }
 
 fn take(names: &mut Names, family: &[String], pattern: NamePattern) -> Generalised {
-    let mut runs = BTreeSet::new();
     for name in family {
-        runs.extend(names.remove(name).unwrap_or_default());
+        names.remove(name);
     }
-    Generalised { pattern, names: family.to_vec(), runs }
+    Generalised { pattern, names: family.to_vec() }
 }
 
 /// Names of one shape, the largest families first.

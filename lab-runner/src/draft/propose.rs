@@ -12,7 +12,7 @@ use super::pattern::{self, NamePattern, Names};
 use super::purpose::{self, Guess};
 use super::sighting::{self, Question, Sighting, Sightings, To};
 use crate::manifest::{
-    Class, Evidence, Glob, OpenedBy, Peer, PortRange, Talker, Transport, registered_domain,
+    Class, Evidence, Glob, Ids, OpenedBy, Peer, PortRange, Talker, Transport, registered_domain,
 };
 
 /// The first port that a host takes where it doesn't matter (RFC 6056 section 3.2 suggests all from 1024 on).
@@ -362,7 +362,7 @@ fn push(to: &mut Vec<String>, text: &str) {
 
 /// Gives every proposal an id of its own, from its peer and what it speaks.
 fn name(proposals: &mut [Proposal]) {
-    let mut taken = BTreeSet::new();
+    let mut ids = Ids::default();
     for proposal in proposals {
         let peer = match &proposal.peer {
             Peer::Host(host) => host.clone(),
@@ -381,15 +381,7 @@ fn name(proposals: &mut [Proposal]) {
             None => proposal.transport.word().to_owned(),
         };
         let from = if proposal.opened_by == OpenedBy::Peer { "from " } else { "" };
-        let base = in_letters(&format!("{from}{peer} {spoken}"));
-        let mut id = base.clone();
-        for number in 2u32.. {
-            if taken.insert(id.clone()) {
-                break;
-            }
-            id = format!("{base}-{number}");
-        }
-        proposal.id = id;
+        proposal.id = ids.take(&in_letters(&format!("{from}{peer} {spoken}")));
     }
 }
 

@@ -7,8 +7,8 @@ use quick_xml::reader::Reader;
 
 use super::Format;
 use super::foreign::{Foreign, Lines};
-use super::seed::{Domain, Ids, Key, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
-use crate::manifest::{Talker, Transport, canonical_host};
+use super::seed::{Domain, Key, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
+use crate::manifest::{Ids, Talker, Transport, canonical_host};
 use crate::yaml::{Diagnostic, Position};
 
 /// The largest file, in bytes.
@@ -263,7 +263,8 @@ impl NetworkSecurityConfig {
         let mut endpoints: Vec<SeedEndpoint> = Vec::new();
         for config in &self.domains {
             let domain = &config.domain;
-            if let Some(permitted) = config.clear_text.or(self.base.map(|(permitted, _)| permitted)) {
+            let clear_text = config.clear_text.or(self.base.map(|(permitted, _)| permitted));
+            if let Some(permitted) = clear_text {
                 statements.push(Statement::ClearText {
                     domain: Some(domain.clone()),
                     permitted,
@@ -280,8 +281,7 @@ impl NetworkSecurityConfig {
             }
             let mut keys = Vec::new();
             let mut unsaid = vec!["purpose", "data", "recipient", "country", "phases"];
-            let forbidden = config.clear_text.or(self.base.map(|(permitted, _)| permitted)) == Some(false);
-            if forbidden {
+            if clear_text == Some(false) {
                 keys.push(Key::sure("encryption", "required"));
             } else {
                 unsaid.push("encryption");

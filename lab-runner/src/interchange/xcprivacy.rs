@@ -8,8 +8,8 @@ use plist::stream::{BinaryReader, OwnedEvent, XmlReader};
 
 use super::Format;
 use super::foreign::Foreign;
-use super::seed::{Ids, Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
-use crate::manifest::{Data, Talker, Transport, canonical_host};
+use super::seed::{Notes, Said, Seed, SeedEndpoint, Statement, Told, peer_of};
+use crate::manifest::{Data, Ids, Talker, Transport, canonical_host};
 use crate::yaml::{Diagnostic, Position};
 
 /// The largest file, in bytes; they have a few KiB.
@@ -129,7 +129,7 @@ fn tree(
             )
             .help(help));
         }
-        let mut done = match event {
+        let done = match event {
             OwnedEvent::StartArray(_) => {
                 open.push(Open::Array(Vec::new()));
                 None
@@ -153,7 +153,7 @@ fn tree(
         if open.len() > DEEPEST {
             return Err(refused("it is nested more than 8 levels deep; the format has five").help(help));
         }
-        match (done.take(), open.last_mut()) {
+        match (done, open.last_mut()) {
             (None, _) => {}
             (Some(value), Some(Open::Array(items))) => items.push(value),
             (Some(value), Some(Open::Dict(entries, key))) => match (key.take(), value) {

@@ -53,8 +53,8 @@ impl<'m> Declared<'m> {
         server: &Server,
         look_ups: LookUps,
         sides: &Sides,
-        around: &Surroundings,
     ) -> Ruling<'m> {
+        let around = sides.surroundings();
         let mut best: Option<(Place, Ruling<'m>)> = None;
         let mut hold = |place: Place, ruling: Ruling<'m>| {
             let nearer = best.as_ref().is_none_or(|(first, known)| {

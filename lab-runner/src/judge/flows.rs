@@ -66,8 +66,7 @@ impl<'m> Flows<'m> {
         let lossy = attempt.captures.iter().any(|capture| misses_packets(&observed.heard, capture));
         let hidden_from =
             observed.flows.iter().filter(|flow| hides_look_ups(flow.record)).map(|flow| flow.t_ns).min();
-        let (sides, around) = (&observed.sides, observed.sides.surroundings());
-        let mut objections = Vec::new();
+        let sides = &observed.sides;
         let mut spent = Spent::default();
         let mut judged = 0;
         let of_the_link =
@@ -78,7 +77,7 @@ impl<'m> Flows<'m> {
             let seen = flow.whole_life && !lossy && !hidden;
             let look_ups = if seen { LookUps::AllSeen } else { LookUps::MaybeMissed };
             let server = Server::of(flow.record, far_end(flow).0);
-            let ruling = self.declared.rule(flow, &server, look_ups, sides, around);
+            let ruling = self.declared.rule(flow, &server, look_ups, sides);
             match &ruling {
                 Ruling::Admitted(declaration, _) => {
                     self.used.insert(&declaration.id);
@@ -105,13 +104,12 @@ impl<'m> Flows<'m> {
         if self.asserted {
             let mut asked = LookUpsOf::new(&self.declared, observed.timeline.launched);
             observed.flows.iter().filter(|flow| !of_the_link(flow)).for_each(|flow| asked.take(flow));
-            objections = asked.finish(span(observed));
             for excess in spent.excess() {
                 collector.add(attempt, self.of_excess(&excess, sides));
             }
-        }
-        for objection in &objections {
-            collector.add(attempt, self.of_look_up(objection, sides));
+            for objection in asked.finish(span(observed)) {
+                collector.add(attempt, self.of_look_up(objection, sides));
+            }
         }
         judged
     }
@@ -152,7 +150,7 @@ impl<'m> Flows<'m> {
         }
         if self.explained < MOST_EXPLAINED {
             self.explained += 1;
-            let near = near::nearest(&self.declared, flow, server, look_ups, sides, sides.surroundings());
+            let near = near::nearest(&self.declared, flow, server, look_ups, sides);
             draft.considered =
                 near.into_iter().map(|(declaration, but)| self.considers(declaration, but)).collect();
             if ruled.rule == "undeclared-endpoint" {
@@ -177,19 +175,19 @@ impl<'m> Flows<'m> {
         draft
     }
 
-    fn of_look_up(&self, objection: &Objection<'_, '_, '_>, sides: &Sides) -> Draft {
+    fn of_look_up(&self, objection: Objection<'_, '_, '_>, sides: &Sides) -> Draft {
         let Objection { rule, flow, name, same, title, declaration, evidence } = objection;
-        let mut draft = self.draft(rule, Objection::SEVERITY, title.clone(), flow, sides);
-        draft.same = Some(same.clone());
-        self.backed(&mut draft, *declaration);
-        draft.evidence.extend(evidence.iter().cloned());
+        let mut draft = self.draft(rule, Outcome::Fail, title, flow, sides);
+        draft.same = Some(same);
+        self.backed(&mut draft, declaration);
+        draft.evidence.extend(evidence);
         if let Some(part) = &mut draft.flow {
             part.frames = [name.frame, name.frame];
             part.endpoint = words::printable(&name.name);
             // The resolver's, which nobody asks about.
             part.address = None;
         }
-        if *rule == "undeclared-look-up" {
+        if rule == "undeclared-look-up" {
             draft.suggestion = suggest::for_look_up(&self.place, flow, &name.name);
         }
         draft

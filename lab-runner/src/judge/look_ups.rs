@@ -7,7 +7,6 @@ use lab_observe::{Name, NameKind};
 use super::admit::{in_phase, talks};
 use super::declared::Declared;
 use super::tunnel::Channel;
-use super::verdict::Outcome;
 use super::words;
 use crate::manifest::{Declaration, Peer, Place, Talker};
 use crate::observation::{AttributedFlow, Role};
@@ -26,10 +25,6 @@ pub(super) struct Objection<'m, 'f, 'a> {
     pub(super) title: String,
     pub(super) declaration: Option<&'m Declaration>,
     pub(super) evidence: Vec<String>,
-}
-
-impl Objection<'_, '_, '_> {
-    pub(super) const SEVERITY: Outcome = Outcome::Fail;
 }
 
 /// A question that only patterns admit; which of them, by their place in the manifest.

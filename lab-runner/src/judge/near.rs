@@ -3,7 +3,7 @@
 use super::admit::{self, Breach, Unsure};
 use super::declared::Declared;
 use super::identity::{Doubt, Identity, LookUps, Server};
-use crate::manifest::{Declaration, Surroundings};
+use crate::manifest::Declaration;
 use crate::observation::{AttributedFlow, Role, Sides};
 
 /// How many are told.
@@ -17,8 +17,8 @@ pub(super) fn nearest<'m>(
     server: &Server,
     look_ups: LookUps,
     sides: &Sides,
-    around: &Surroundings,
 ) -> Vec<(&'m Declaration, Vec<String>)> {
+    let around = sides.surroundings();
     let mut found: Vec<(&Declaration, Vec<String>)> = declared
         .meaning(server, around)
         .into_iter()

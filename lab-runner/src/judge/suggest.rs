@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use lab_observe::{FlowRecord, L4};
+use lab_observe::FlowRecord;
 
-use super::admit::protection;
+use super::admit::{protection, transport};
 use super::identity::Server;
 use super::verdict::Protection;
-use crate::manifest::{Evidence, Manifest};
+use crate::manifest::{Evidence, Manifest, Transport};
 use crate::observation::{AttributedFlow, Role};
 
 /// Where in the manifest's text a new declaration goes, and which ids it can't have.
@@ -47,23 +47,18 @@ pub(super) fn for_flow(place: &Place<'_>, flow: &AttributedFlow<'_>, server: &Se
     let record = flow.record;
     let talker = declared_talker(flow.talker.role)?;
     let (peer, evidence) = peer(server)?;
-    let transport = match record.l4 {
-        L4::Tcp => "tcp",
-        L4::Udp => "udp",
-        L4::Icmp | L4::Icmpv6 => "icmp",
-        L4::Other(_) => return None,
-    };
+    let transport = transport(record)?;
     let port = record.server.port();
-    let what = if transport == "icmp" { "icmp".to_owned() } else { port.to_string() };
+    let what = if transport == Transport::Icmp { transport.word().to_owned() } else { port.to_string() };
     let mut lines = vec![
         format!("- id: {}", id(place, &[talker, &peer.1, &what])),
         format!("  talker: {talker}"),
         format!("  {}: {}", peer.0, scalar(&peer.1)),
     ];
-    if transport != "tcp" {
-        lines.push(format!("  transport: {transport}"));
+    if transport != Transport::Tcp {
+        lines.push(format!("  transport: {}", transport.word()));
     }
-    if transport != "icmp" {
+    if transport != Transport::Icmp {
         lines.push(format!("  ports: {port}"));
     }
     if let Some(protocol) = protocol(record) {

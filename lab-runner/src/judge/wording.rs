@@ -111,7 +111,7 @@ fn of_breach(breach: Breach, declaration: &Declaration, flow: &AttributedFlow<'_
         Breach::ClearText => ("clear-text", "declared, but only encrypted".to_owned()),
         Breach::OldTls => {
             let least = declaration.tls.map_or("1.2", TlsVersion::word);
-            let spoken = flow.record.version.as_deref().map_or("an unknown version", |version| version);
+            let spoken = flow.record.version.as_deref().unwrap_or("an unknown version");
             (
                 "tls-too-old",
                 format!("declared with TLS {least} or newer, and {} was agreed on", words::printable(spoken)),

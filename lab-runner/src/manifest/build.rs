@@ -34,7 +34,7 @@ pub enum Applies {
 }
 
 impl Build {
-    /// Whether this is the build of that version and hash; `None` where one isn't known. The hash's case is free.
+    /// Whether this is the build of that version and hash. `None`: it isn't known. The hash's case is free.
     pub fn applies(&self, version: Option<&str>, sha256: Option<&str>) -> Applies {
         let version =
             compare(self.version.as_deref(), version, |stated, known| match stated.strip_suffix('*') {
@@ -60,7 +60,7 @@ fn compare(stated: Option<&str>, known: Option<&str>, same: impl Fn(&str, &str) 
     }
 }
 
-/// Whether a list of builds has the one that ran; `None` where version or hash isn't known. An empty list has any.
+/// Whether a list of builds has the one that ran. `None`: its version or hash isn't known. An empty list has any.
 pub fn applies(builds: &[Build], version: Option<&str>, sha256: Option<&str>) -> Applies {
     if builds.is_empty() {
         return Applies::Yes;

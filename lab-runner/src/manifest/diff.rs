@@ -99,9 +99,7 @@ impl<'m> Compared<'m> {
             return &[];
         }
         let index = &self.index;
-        let covering = self.covering.entry(peer).or_insert_with(|| {
-            index.covering_peer(peer).into_iter().filter_map(|place| index.get(place)).collect()
-        });
+        let covering = self.covering.entry(peer).or_insert_with(|| index.covering_peer(peer));
         self.pairs += covering.len();
         covering
     }

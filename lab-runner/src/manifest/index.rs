@@ -36,13 +36,8 @@ pub struct Index<'m> {
 impl<'m> Index<'m> {
     /// Of a manifest and its profiles.
     pub fn of(manifest: &'m Manifest) -> Index<'m> {
-        Index::new(manifest.declarations())
-    }
-
-    /// Of these, in this order.
-    pub fn new(declarations: impl IntoIterator<Item = &'m Declaration>) -> Index<'m> {
         let mut index = Index {
-            declarations: declarations.into_iter().collect(),
+            declarations: manifest.declarations().collect(),
             hosts: HashMap::new(),
             suffixes: HashMap::new(),
             globs: GlobTree::default(),
@@ -102,7 +97,7 @@ impl<'m> Index<'m> {
     }
 
     /// The declarations that name everybody whom a peer names, in their order.
-    pub fn covering_peer(&self, peer: &Peer) -> Vec<Place> {
+    pub fn covering_peer(&self, peer: &Peer) -> Vec<&'m Declaration> {
         // Whoever covers all of it covers any one of it.
         let one_name = match peer {
             Peer::Host(name) | Peer::Suffix(name) => Some(name.clone()),
@@ -118,8 +113,8 @@ impl<'m> Index<'m> {
         if let Peer::Class(class) = peer {
             found.extend(self.classes.get(class).into_iter().flatten());
         }
-        found.retain(|place| self.get(*place).is_some_and(|one| one.peer.covers_peer(peer)));
-        found
+        let found = found.into_iter().filter_map(|place| self.get(place));
+        found.filter(|one| one.peer.covers_peer(peer)).collect()
     }
 
     /// The declarations that a flow of this transport to this port could be, had it a name: those that names tell, in

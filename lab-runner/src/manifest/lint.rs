@@ -136,9 +136,8 @@ impl<'m> Remarks<'m> {
         if self.pairs > MOST_PAIRS {
             return;
         }
-        let covering = self.covering.entry(&declaration.peer).or_insert_with(|| {
-            index.covering_peer(&declaration.peer).into_iter().filter_map(|place| index.get(place)).collect()
-        });
+        let peer = &declaration.peer;
+        let covering = self.covering.entry(peer).or_insert_with(|| index.covering_peer(peer));
         self.pairs += covering.len();
         let mut before = covering.iter().take_while(|other| other.id != declaration.id);
         let earlier = before.find(|other| admits_all(other, declaration)).copied();

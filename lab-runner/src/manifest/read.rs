@@ -191,7 +191,7 @@ pub(super) fn endpoints<'d>(
         reading.error(entry.at(), "expected a list of declarations", Some(help));
         return None;
     };
-    let mut ids = Ids::default();
+    let mut ids = Taken::default();
     let mut endpoints = Vec::with_capacity(items.len());
     for item in items {
         if let Some(declaration) = declaration(reading, item, of) {
@@ -204,9 +204,9 @@ pub(super) fn endpoints<'d>(
 
 /// Ids that were taken, with the line of the first.
 #[derive(Default)]
-struct Ids(BTreeMap<String, u32>);
+struct Taken(BTreeMap<String, u32>);
 
-impl Ids {
+impl Taken {
     fn take(&mut self, reading: &mut Reading<'_>, entry: Entry<'_>, what: &str, id: &str) {
         let at = part_at(entry, "id");
         if let Some(first) = self.0.insert(id.to_owned(), at.line) {
@@ -270,7 +270,7 @@ fn controllers<'d>(reading: &mut Reading<'d>, entry: Entry<'d>) -> Vec<Controlle
         reading.error(entry.at(), "expected a list of controllers", help);
         return Vec::new();
     };
-    let mut ids = Ids::default();
+    let mut ids = Taken::default();
     let mut controllers = Vec::with_capacity(items.len());
     for item in items {
         let Some(args) = reading.decode::<ControllerArgs>(item) else { continue };

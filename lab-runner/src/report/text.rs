@@ -121,8 +121,8 @@ fn of_finding(number: usize, finding: &Finding, style: Style) -> Vec<String> {
         let goes = finding.would_go.as_ref().map(|place| format!("; one would go before {place}"));
         fact("manifest", printable(&format!("{manifest}{}", goes.unwrap_or_default())));
     }
-    for evidence in finding.evidence.iter().filter(|one| !one.starts_with("talker ")) {
-        fact("evidence", printable(evidence));
+    for evidence in others_of(finding) {
+        fact("evidence", evidence);
     }
     if let Some(help) = &finding.help {
         fact("help", printable(help));
@@ -161,6 +161,11 @@ pub(super) fn facts_of(finding: &Finding, style: Style) -> Vec<String> {
         fact("seen", format!("{}{repeats}", count(finding.count, "time")));
     }
     lines
+}
+
+/// What stands in words only, without what the facts tell already.
+pub(super) fn others_of(finding: &Finding) -> impl Iterator<Item = String> {
+    finding.evidence.iter().filter(|one| !one.starts_with("talker ")).map(|one| printable(one))
 }
 
 fn line(name: &str, value: &str, style: Style) -> String {
@@ -228,13 +233,13 @@ fn ambient(verdict: &Verdict, style: Style) -> Vec<String> {
         return Vec::new();
     }
     let mut lines = vec![String::new(), style.bold("Taken for the phone's own by ambient profiles")];
-    for profile in &verdict.ambient {
-        let (of, seen) = (profile, count(profile.flows, "flow"));
+    for of in &verdict.ambient {
         lines.push(printable(&format!(
-            "    {} {} ({}): {seen} to {}, {}/{} bytes out/back",
+            "    {} {} ({}): {} to {}, {}/{} bytes out/back",
             of.profile,
             of.version,
             of.file,
+            count(of.flows, "flow"),
             count(of.endpoints, "endpoint"),
             of.bytes[0],
             of.bytes[1]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use lab_observe::{Name, NameKind};
 
 use super::Style;
-use super::text::{self, facts_of};
+use super::text::{self, facts_of, others_of};
 use crate::judge::{Finding, Verdict, meaning, printable};
 
 /// Whether a name is of a group of kinds.
@@ -53,7 +53,7 @@ pub fn render_why(
     }
     part("Whose address it is", finding.owners.iter().map(|owner| printable(&owner.to_string())).collect())?;
     part("What the manifest says", manifest(finding))?;
-    part("What else backs it", others(finding))?;
+    part("What else backs it", others_of(finding).collect())?;
     let pasteable = finding.suggestion.iter().flat_map(|text| text.lines()).map(printable);
     part("If it is meant to happen, declare it", pasteable.collect())?;
     part("What to do", finding.help.iter().map(|help| printable(help)).collect())
@@ -109,11 +109,6 @@ fn manifest(finding: &Finding) -> Vec<String> {
         lines.extend(considered.but.iter().map(|but| printable(&format!("  but {but}"))));
     }
     lines
-}
-
-/// What stands in words only, without what was told above.
-fn others(finding: &Finding) -> Vec<String> {
-    finding.evidence.iter().filter(|one| !one.starts_with("talker ")).map(|one| printable(one)).collect()
 }
 
 #[cfg(test)]

@@ -35,15 +35,14 @@ pub enum ReopenError {
 /// [`ReopenError`].
 pub fn verdict_of(folder: &Path) -> Result<Verdict, ReopenError> {
     let run = RunDir::at(folder);
+    let path = if folder.is_file() { folder.to_owned() } else { folder.join("verdict.json") };
     // What a replay left with --out is a verdict and nothing else.
-    let alone = if folder.is_file() { folder.to_owned() } else { folder.join("verdict.json") };
-    if alone.is_file() && !folder.join("run.json").exists() {
-        return read(&alone).map_err(|reason| ReopenError::Verdict { path: alone, reason });
+    if path.is_file() && !folder.join("run.json").exists() {
+        return read(path);
     }
     let meta = run.read_meta()?;
-    let path = folder.join("verdict.json");
     if meta.outcome.is_some() && path.is_file() {
-        return read(&path).map_err(|reason| ReopenError::Verdict { path, reason });
+        return read(path);
     }
     // The attempt that was under way stands on the disk only.
     let mut attempts = meta.attempts.clone();
@@ -73,9 +72,10 @@ pub fn verdict_of(folder: &Path) -> Result<Verdict, ReopenError> {
     Ok(verdict)
 }
 
-fn read(path: &Path) -> Result<Verdict, String> {
-    let json = read_regular(path, LARGEST_VERDICT).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&json).map_err(|error| error.to_string())
+fn read(path: PathBuf) -> Result<Verdict, ReopenError> {
+    let json = read_regular(&path, LARGEST_VERDICT).map_err(|error| error.to_string());
+    json.and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string()))
+        .map_err(|reason| ReopenError::Verdict { path, reason })
 }
 
 fn last_step(log: &Log) -> Option<String> {

@@ -175,27 +175,27 @@ impl Wire {
         match kind {
             Kind::NewDomain => {
                 self.look_up(resolver, &evil, foreign);
-                self.tcp(at(443), &[&client_hello(Some(&evil), &["h2"])], true);
+                self.tcp(at(443), &[&client_hello(Some(&evil), &["h2"])]);
             }
             Kind::SiblingOnSameAddress => {
                 let (_, address, ..) = own?;
                 self.look_up(resolver, &evil, *address.ip());
-                self.tcp(address, &[&client_hello(Some(&evil), &[])], true);
+                self.tcp(address, &[&client_hello(Some(&evil), &[])]);
             }
-            Kind::BareAddress => self.tcp(at(443), &[&client_hello(None, &[])], true),
+            Kind::BareAddress => self.tcp(at(443), &[&client_hello(None, &[])]),
             Kind::AnotherPort => {
                 let (name, address, ..) = own?;
                 let other = SocketAddrV4::new(*address.ip(), 4_444 + u16::from(seed));
-                self.tcp(other, &[&client_hello(Some(&name), &[])], true);
+                self.tcp(other, &[&client_hello(Some(&name), &[])]);
             }
             Kind::AnotherProtocol => {
                 let (name, address, l4, app) = own?;
                 if l4 == L4::Udp {
                     self.udp(address, &stun_request(seed), Some(&stun_request(seed)));
                 } else if app == "tls" {
-                    self.tcp(address, &[request(&name, "/").as_bytes()], true);
+                    self.tcp(address, &[request(&name, "/").as_bytes()]);
                 } else {
-                    self.tcp(address, &[&client_hello(Some(&name), &[])], true);
+                    self.tcp(address, &[&client_hello(Some(&name), &[])]);
                 }
             }
             Kind::DeclaredNameOnForeignAddress => {
@@ -205,12 +205,12 @@ impl Wire {
                 } else {
                     client_hello(Some(&name), &[])
                 };
-                self.tcp(at(address.port()), &[&first], true);
+                self.tcp(at(address.port()), &[&first]);
             }
             Kind::ForeignHostOnKeptAlive => {
                 let (name, address, ..) = own?;
                 let (first, second) = (request(&name, "/"), request(&evil, "/collect"));
-                self.tcp(address, &[first.as_bytes(), second.as_bytes()], true);
+                self.tcp(address, &[first.as_bytes(), second.as_bytes()]);
             }
             Kind::ForeignResolver => {
                 let name = own.map_or(evil, |(name, ..)| name);
@@ -218,20 +218,14 @@ impl Wire {
             }
             Kind::TunnelUnderDeclared => {
                 let domain = self.domain(own.map(|(name, ..)| name));
-                for number in 0..40u32 {
-                    let data: String = (0..50)
-                        .map(|at| letter(u32::from(seed) * 7919 + number * 104_729 + at * 31))
-                        .collect();
-                    self.question(resolver, &format!("{data}.{domain}"), 1);
+                for number in 0..40 {
+                    self.question(resolver, &format!("{}.{domain}", data(seed, number, 50)), 1);
                 }
             }
             Kind::QuietTunnel => {
                 let domain = self.domain(own.map(|(name, ..)| name));
-                for number in 0..6u32 {
-                    let data: String = (0..12)
-                        .map(|at| letter(u32::from(seed) * 7919 + number * 104_729 + at * 31))
-                        .collect();
-                    self.question(resolver, &format!("{data}.{domain}"), 16);
+                for number in 0..6 {
+                    self.question(resolver, &format!("{}.{domain}", data(seed, number, 12)), 16);
                 }
             }
             Kind::UnansweredAttempt => {
@@ -268,13 +262,10 @@ impl Wire {
         self.udp(SocketAddrV4::new(resolver, 53), &query, None);
     }
 
-    /// A connection with these segments from the device, each answered by a few bytes.
-    fn tcp(&mut self, server: SocketAddrV4, segments: &[&[u8]], answered: bool) {
+    /// A connection with these segments from the device, each acknowledged.
+    fn tcp(&mut self, server: SocketAddrV4, segments: &[&[u8]]) {
         let mut seq = 1001;
         self.segment(true, server, 1000, SYN, &[]);
-        if !answered {
-            return;
-        }
         self.segment(false, server, 5000, SYN | ACK, &[]);
         self.segment(true, server, seq, ACK, &[]);
         for segment in segments {
@@ -336,6 +327,11 @@ fn request(host: &str, path: &str) -> String {
 /// A binding request with the magic cookie (RFC 8489 section 5).
 fn stun_request(seed: u8) -> Vec<u8> {
     [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[seed; 12]].concat()
+}
+
+/// Letters that look like data, other ones for each seed and number.
+fn data(seed: u8, number: u32, letters: u32) -> String {
+    (0..letters).map(|at| letter(u32::from(seed) * 7919 + number * 104_729 + at * 31)).collect()
 }
 
 /// Looks like base 32.

@@ -9,14 +9,12 @@ use super::interface::{Conversation, Datagram, Heard};
 use super::pieces::{MAX_BYTES, Pieces, Taken};
 use super::tls;
 use super::tls::hello::{self, Carrier};
+use super::tls::record::{CERTIFICATE, CLIENT_HELLO, HANDSHAKE, SERVER_HELLO};
 use crate::record::NameKind;
 
-const CLIENT_HELLO: u8 = 1;
-const SERVER_HELLO: u8 = 2;
-const CERTIFICATE: u8 = 11;
+/// RFC 5246 §7.4, §6.2.1.
 const SERVER_HELLO_DONE: u8 = 14;
 const CHANGE_CIPHER_SPEC: u8 = 20;
-const HANDSHAKE: u8 = 22;
 /// RFC 6347 §4.3.1: type, version, epoch, sequence number, length.
 const RECORD_HEADER: usize = 13;
 /// Records of one datagram that are looked at.

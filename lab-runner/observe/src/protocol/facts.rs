@@ -1,6 +1,6 @@
 //! Where protocols tell what they find on a flow.
 //!
-//! Only notes; what a flow is called is decided in [`crate::state`] once it is over.
+//! Only notes; whether they name a flow is decided in [`crate::state`] once it is over.
 
 use std::net::IpAddr;
 

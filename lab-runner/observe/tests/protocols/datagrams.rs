@@ -26,7 +26,8 @@ fn app(flow: &FlowRecord) -> (&str, bool) {
 
 const UNKNOWN: (&str, bool) = ("unknown", false);
 
-fn names(flow: &FlowRecord) -> Vec<(NameKind, &str)> {
+/// All that is named, in order.
+pub(crate) fn names(flow: &FlowRecord) -> Vec<(NameKind, &str)> {
     flow.names.iter().map(|name| (name.kind, name.name.as_str())).collect()
 }
 

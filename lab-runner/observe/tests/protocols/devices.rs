@@ -3,6 +3,7 @@
 use lab_observe::NameKind;
 
 use crate::conversation::{C, S, conversation};
+use crate::datagrams::names;
 use crate::packets::Wire;
 
 #[test]
@@ -50,8 +51,7 @@ fn a_camera_is_named_by_the_uri_that_its_viewer_asks_for() {
     let flow =
         conversation(554, &[(C, b"OPTIONS rtsp://me:secret@cam.example:554/1 RTSP/1.0\r\nCSeq: 1\r\n\r\n")]);
     assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("rtsp", Some("1.0")));
-    let names: Vec<_> = flow.names.iter().map(|name| (name.kind, name.name.as_str())).collect();
-    assert_eq!(names, [(NameKind::RtspHost, "cam.example")]);
+    assert_eq!(names(&flow), [(NameKind::RtspHost, "cam.example")]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use lab_observe::{FlowRecord, NameKind};
 
+use crate::datagrams::names;
 use crate::dtls;
 use crate::packets::Wire;
 
@@ -31,10 +32,6 @@ fn udp(datagrams: &[Vec<u8>]) -> FlowRecord {
         wire.udp(RELAY, PHONE, datagram);
     }
     wire.observe().flows.remove(0)
-}
-
-fn names(flow: &FlowRecord) -> Vec<(NameKind, &str)> {
-    flow.names.iter().map(|name| (name.kind, name.name.as_str())).collect()
 }
 
 const ADDRESS: &str = "198.51.100.7:1025";

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lab_observe::{Observation, Options};
 
+use crate::cli::INVALID;
 use crate::interchange::app_privacy_report::{self, Contact};
 use crate::interchange::foreign::Foreign;
 use crate::interchange::second_observer::{AppView, Captured, Comparison, compare};
@@ -34,7 +35,6 @@ pub struct CompareArgs {
 }
 
 const UNDECLARED: u8 = 1;
-const INVALID: u8 = 2;
 const DIFFERENT: u8 = 3;
 
 /// Compares: the result to stdout, problems to stderr. Answers with the exit code.

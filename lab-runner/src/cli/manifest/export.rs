@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::import::TalkerWord;
+use crate::cli::INVALID;
 use crate::interchange::loss::Loss;
 use crate::interchange::{cyclonedx, mud};
 use crate::manifest::Manifest;
@@ -59,9 +60,6 @@ impl ExportFormat {
         }
     }
 }
-
-/// What `export` answers with when something can't be read.
-const INVALID: u8 = 2;
 
 /// Exports: the file to stdout, what is lost to stderr. Answers with the exit code.
 pub fn run(args: &ExportArgs) -> u8 {

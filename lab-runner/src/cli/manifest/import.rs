@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::INVALID;
 use crate::interchange::against::{Difference, differences};
 use crate::interchange::foreign::Foreign;
 use crate::interchange::seed::{Seed, Told};
@@ -86,8 +87,6 @@ impl From<TalkerWord> for Talker {
 
 /// What `import` answers with where the file and the manifest differ.
 const DIFFERENT: u8 = 1;
-/// What it answers with when something can't be read.
-const INVALID: u8 = 2;
 
 /// Imports: the manifest or the differences to stdout, problems to stderr. Answers with the exit code.
 pub fn run(args: &ImportArgs) -> u8 {

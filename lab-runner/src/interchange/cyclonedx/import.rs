@@ -7,11 +7,9 @@ use url::{Host, Url};
 use super::{Bom, OWN, Organization, Service};
 use crate::interchange::Format;
 use crate::interchange::declared::yaml_of_property;
-use crate::interchange::seed::{
-    Ids, Key, Notes, Said, Seed, SeedController, SeedEndpoint, Told, peer_of, short,
-};
+use crate::interchange::seed::{Key, Notes, Said, Seed, SeedController, SeedEndpoint, Told, peer_of, short};
 use crate::interchange::seed_yaml::plain;
-use crate::manifest::{Class, Data, Glob, Peer, PortRange, Talker, Transport};
+use crate::manifest::{Class, Data, Glob, Ids, Peer, PortRange, Talker, Transport};
 
 /// The keys of a declaration that a property may set, in a manifest's order.
 const KEYS: [&str; 21] = [

@@ -27,7 +27,7 @@ pub struct Bom {
 /// Reads a bill of materials.
 ///
 /// # Errors
-/// It is no such JSON, or not CycloneDX 1.x.
+/// It is no such JSON, or not CycloneDX 1.4 to 1.6.
 pub fn read(foreign: &Foreign) -> Result<Bom, Diagnostic> {
     let (bom, ignored) = foreign.json::<Raw>("a CycloneDX bill of materials, version 1.4 to 1.6")?;
     let whole = |message: String| Diagnostic::whole_file(&foreign.file, message);

@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{DNS_CONTROLLER, NTP_CONTROLLER};
 use crate::interchange::declared;
 use crate::interchange::loss::Loss;
-use crate::interchange::seed::Ids;
-use crate::manifest::{Class, Declaration, Manifest, OpenedBy, Peer, PortRange, Talker, Transport};
+use crate::manifest::{Class, Declaration, Ids, Manifest, OpenedBy, Peer, PortRange, Talker, Transport};
 
 /// The longest id that names are made of: an entry's name has at most 64 characters (RFC 8519, section 4.1), of which an
 /// ending, and numbers that tell it from others, take some.

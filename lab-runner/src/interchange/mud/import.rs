@@ -10,9 +10,9 @@ use super::{
     PortMatch, Ports, TlsProfiles,
 };
 use crate::interchange::Format;
-use crate::interchange::seed::{Ids, Key, Notes, Said, Seed, SeedEndpoint, Told, short};
+use crate::interchange::seed::{Key, Notes, Said, Seed, SeedEndpoint, Told, short};
 use crate::interchange::seed_yaml::quoted;
-use crate::manifest::{Class, Peer, PortRange, Talker, Transport};
+use crate::manifest::{Class, Ids, Peer, PortRange, Talker, Transport};
 
 /// IANA's numbers of the transports (Assigned Internet Protocol Numbers).
 pub(super) const ICMP: u8 = 1;

@@ -3,6 +3,7 @@
 use super::header::varint;
 use crate::protocol::Fields;
 use crate::protocol::pieces::{Pieces, Taken};
+use crate::protocol::tls::record::CLIENT_HELLO;
 use crate::stream::Budget;
 
 /// Takes the CRYPTO frames of a packet's payload; stops at a frame that no client sends in an Initial.
@@ -38,11 +39,11 @@ fn crypto(fields: &mut Fields<'_>, into: &mut Pieces, budget: &mut Budget) -> Op
 /// The body of the ClientHello, once it is whole; `Err` where these are no ClientHello.
 pub(super) fn hello(so_far: &[u8]) -> Result<Option<&[u8]>, ()> {
     match *so_far {
-        [1, a, b, c, ref body @ ..] => {
+        [CLIENT_HELLO, a, b, c, ref body @ ..] => {
             let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
             Ok(body.get(..length))
         }
-        [] | [1, ..] => Ok(None),
+        [] | [CLIENT_HELLO, ..] => Ok(None),
         _ => Err(()),
     }
 }

@@ -140,8 +140,8 @@ impl Connection {
             if self.told {
                 if self.client != Some(datagram.side) {
                     facts.version(version::word(packet.header.number));
-                    let server = facts.context.ends;
-                    if !facts.context.paths.note(packet.header.scid, server, self.name.as_deref()) {
+                    let ends = facts.context.ends;
+                    if !facts.context.paths.note(packet.header.scid, ends, self.name.as_deref()) {
                         facts.weird("quic_paths_full");
                     }
                     return true;

@@ -7,7 +7,7 @@ mod certificate;
 pub(crate) mod hello;
 mod ja4;
 mod nameless;
-mod record;
+pub(super) mod record;
 
 use std::net::IpAddr;
 

@@ -7,10 +7,12 @@ use std::borrow::Cow;
 use crate::protocol::Fields;
 use crate::protocol::interface::Probe;
 
-pub(super) const CLIENT_HELLO: u8 = 1;
-pub(super) const SERVER_HELLO: u8 = 2;
-pub(super) const CERTIFICATE: u8 = 11;
-const HANDSHAKE: u8 = 22;
+/// Handshake messages (RFC 8446 §4), over whatever they come.
+pub(in crate::protocol) const CLIENT_HELLO: u8 = 1;
+pub(in crate::protocol) const SERVER_HELLO: u8 = 2;
+pub(in crate::protocol) const CERTIFICATE: u8 = 11;
+/// The kind of record that they stand in (RFC 8446 §5.1, RFC 9147 §4).
+pub(in crate::protocol) const HANDSHAKE: u8 = 22;
 /// Bytes of a record's header.
 const HEADER: usize = 5;
 /// RFC 8446 §5.2: what a record holds at most.
