@@ -15,10 +15,16 @@ pub fn name(bytes: &[u8], max: usize) -> String {
     out
 }
 
+/// Whether a byte stands in a name as it is, but for its case.
+#[inline]
+pub(crate) fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && byte != b'\\'
+}
+
 /// Appends bytes of a name.
 pub(crate) fn push_name(out: &mut String, bytes: &[u8]) {
     // Nearly all names are plain, and there are many.
-    if bytes.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'\\')
+    if bytes.iter().all(|byte| is_plain(*byte))
         && let Ok(plain) = std::str::from_utf8(bytes)
     {
         let from = out.len();

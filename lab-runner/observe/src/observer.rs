@@ -109,19 +109,20 @@ impl Observer {
         self.summary.packets += 1;
         self.summary.bytes += u64::from(frame.orig_len);
         let number = self.summary.packets;
-        let mut link = link::decode(frame.link_type, frame.data);
         self.begun_ns.get_or_insert(frame.ts_ns);
-        let mut consulted = self.link(Wire { frame, number, link, carrier: None });
-        while let Some(at) = link.rest {
-            link = link::next(frame.data, at);
-            consulted = consulted.max(self.link(Wire { frame, number, link, carrier: None }));
+        let link = link::decode(frame.link_type, frame.data);
+        let mut wire = Wire { frame, number, link, carrier: None };
+        let mut consulted = self.link(&wire);
+        while let Some(at) = wire.link.rest {
+            wire.link = link::next(frame.data, at);
+            consulted = consulted.max(self.link(&wire));
         }
         Consulted(consulted.min(frame.data.len()))
     }
 
     /// Takes what a link header leads to; returns where the bytes end that were looked at.
     #[inline]
-    fn link(&mut self, wire: Wire<'_>) -> usize {
+    fn link(&mut self, wire: &Wire<'_>) -> usize {
         let Link { network, offset, .. } = wire.link;
         let word = match network {
             Network::Ip => return self.ip(wire, offset, 0, 0),
@@ -196,12 +197,12 @@ impl Observer {
         Ended { summary: self.summary, canaries: self.canaries, explanation }
     }
 
-    fn unparsed(&mut self, wire: Wire<'_>) {
+    fn unparsed(&mut self, wire: &Wire<'_>) {
         self.summary.unparsed_packets += 1;
         self.summary.unparsed_bytes += u64::from(wire.frame.orig_len);
     }
 
-    fn not_ip(&mut self, wire: Wire<'_>, ether_type: u16) -> usize {
+    fn not_ip(&mut self, wire: &Wire<'_>, ether_type: u16) -> usize {
         *self.ether_types.entry(ether_type).or_default() += 1;
         let at = wire.link.offset;
         let (Some(src_mac), Some(dst_mac)) = (wire.link.src, wire.link.dst) else { return at };
@@ -223,23 +224,24 @@ impl Observer {
     }
 
     /// Takes an IP packet that begins at `at`; returns where the bytes end that were looked at.
-    fn ip(&mut self, wire: Wire<'_>, at: usize, tunnel: u64, depth: u8) -> usize {
+    fn ip(&mut self, wire: &Wire<'_>, at: usize, tunnel: u64, depth: u8) -> usize {
         let data = wire.frame.data;
-        let Some(ip) = ip::decode(data, at, wire.frame.orig_len as usize) else {
+        // Borrowed, as everything here that every packet goes through: a copy would wait for the stores before it.
+        let Some(ip) = &ip::decode(data, at, wire.frame.orig_len as usize) else {
             self.malformed(wire, "ip_malformed");
             return data.len();
         };
         // A tail behind the IP packet is padding of the link, and no one's payload.
         let data = &data[..data.len().min(ip.end)];
         if let Some(fragment) = &ip.fragment {
-            return self.piece(wire, at, &ip, fragment, Within { tunnel, depth });
+            return self.piece(wire, at, ip, fragment, Within { tunnel, depth });
         }
-        let Some((ends, transport)) = transport::read(data, &ip, tunnel) else {
+        let Some((ends, transport)) = transport::read(data, ip, tunnel) else {
             self.malformed(wire, "transport_malformed");
             return data.len();
         };
         let packet = Packet { wire, data, at, ip, ends, transport };
-        let looked = icmp_error::look(data, at, &ip);
+        let looked = icmp_error::look(data, at, ip);
         let looked_to = looked.as_ref().map_or(0, |looked| looked.end);
         if let Some(quoted) = looked.and_then(|looked| looked.quoted)
             && self.reported(&packet, &quoted)
@@ -261,8 +263,8 @@ impl Observer {
                 };
                 self.tcp(wire.number, index, side, flags, segment, payload_at, data.len())
             }
-            Transport::Udp => self.udp(wire.number, index, side, data, &ip),
-            Transport::Fragment | Transport::Other => self.other(index, data, &ip),
+            Transport::Udp => self.udp(wire.number, index, side, data, ip),
+            Transport::Fragment | Transport::Other => self.other(index, data, ip),
         };
         self.look(index);
         consulted.max(looked_to).max(self.inside(&packet, index, depth))
@@ -291,10 +293,10 @@ impl Observer {
             return data.len();
         }
         let tunnel = self.tunnel(*ends, inner.app, index);
-        let mut inside = packet.wire;
+        let mut inside = *packet.wire;
         inside.link.vlan = inner.vlan;
         inside.carrier = Some(index);
-        self.ip(inside, inner_at, tunnel, depth + 1)
+        self.ip(&inside, inner_at, tunnel, depth + 1)
     }
 
     /// The tunnel between two ends, named by the first flow that carried it: the two directions may differ in ports.
@@ -316,7 +318,7 @@ impl Observer {
     }
 
     /// A header makes no sense; in a tunnel the flow that carries it stays, and has something that was not read.
-    fn malformed(&mut self, wire: Wire<'_>, word: &'static str) {
+    fn malformed(&mut self, wire: &Wire<'_>, word: &'static str) {
         match wire.carrier {
             Some(index) => self.odd(index, word, wire.number),
             None => {

@@ -5,7 +5,7 @@ use crate::ip::Ip;
 use crate::link::Link;
 use crate::transport::{Ends, Transport};
 
-/// What all layers of one frame share.
+/// What all layers of one frame share; lent from layer to layer, as copying it costs more than looking into it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wire<'a> {
     pub(crate) frame: Frame<'a>,
@@ -18,12 +18,12 @@ pub(crate) struct Wire<'a> {
 /// An IP packet with its transport's header.
 #[derive(Clone, Copy)]
 pub(crate) struct Packet<'a> {
-    pub(crate) wire: Wire<'a>,
+    pub(crate) wire: &'a Wire<'a>,
     /// The frame up to the packet's end.
     pub(crate) data: &'a [u8],
     /// Where its IP header begins.
     pub(crate) at: usize,
-    pub(crate) ip: Ip,
+    pub(crate) ip: &'a Ip,
     pub(crate) ends: Ends,
     pub(crate) transport: Transport,
 }

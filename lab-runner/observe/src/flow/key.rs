@@ -24,6 +24,18 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// No packet's: its smaller end is the larger one.
+    pub(crate) const NONE: Self = Self {
+        low: u128::MAX,
+        high: 0,
+        low_port: 0,
+        high_port: 0,
+        tunnel: 0,
+        vlan: 0,
+        protocol: 0,
+        v6: false,
+    };
+
     /// The key, and whether the packet goes from its smaller end to the other.
     #[inline]
     pub(crate) fn new(

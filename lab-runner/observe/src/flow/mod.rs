@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use crate::names::{Answer, Known};
 use crate::packet::Wire;
-use crate::record::{MacAddr, Name, Weird};
+use crate::record::{MacAddr, Name, NameKind, Weird};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 
@@ -86,9 +86,7 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Adds a name once.
     pub(crate) fn name(&mut self, name: Name) {
-        let is_known =
-            |known: &Name| known.kind == name.kind && known.name == name.name && known.qtype == name.qtype;
-        if name.name.is_empty() || self.names.iter().any(is_known) {
+        if name.name.is_empty() || self.has(name.kind, &name.name, name.qtype.as_deref()) {
             return;
         }
         if self.names.len() >= MAX_NAMES {
@@ -96,6 +94,13 @@ impl Evidence {
             return;
         }
         self.names.push(name);
+    }
+
+    /// Whether a name was told before.
+    pub(crate) fn has(&self, kind: NameKind, name: &str, qtype: Option<&str>) -> bool {
+        let is_it =
+            |known: &Name| known.kind == kind && known.name == name && known.qtype.as_deref() == qtype;
+        self.names.iter().any(is_it)
     }
 
     /// Notes the first frame of an oddity.

@@ -5,49 +5,77 @@ use hashbrown::HashTable;
 use super::{Flow, Hot, Key};
 use crate::hash::Hasher;
 
-#[derive(Debug, Default)]
+/// Flows that packets go on with just now; a power of two.
+const RECENT: usize = 64;
+
+#[derive(Debug)]
 pub(crate) struct Flows {
     pub(crate) hot: Vec<Hot>,
     pub(crate) cold: Vec<Flow>,
-    /// The latest flow of each key.
-    open: HashTable<u32>,
-    /// Where the last look-up led: packets of one flow come in a row.
-    latest: Option<(Key, u32)>,
+    /// The latest flow of each key, with its hash: so that a growing table needs to look at no flow.
+    open: HashTable<(u32, u32)>,
+    /// Where look-ups led of late, each at a place that its hash tells: of all flows only few are busy at a time.
+    recent: Box<[(Key, u32); RECENT]>,
     state: Hasher,
 }
 
-impl Flows {
-    #[inline]
-    pub(crate) fn find(&mut self, key: &Key) -> Option<usize> {
-        if let Some((latest, index)) = &self.latest
-            && latest == key
-        {
-            return Some(*index as usize);
+impl Default for Flows {
+    fn default() -> Self {
+        Self {
+            hot: Vec::new(),
+            cold: Vec::new(),
+            open: HashTable::new(),
+            recent: Box::new([(Key::NONE, 0); RECENT]),
+            state: Hasher::default(),
         }
-        let hash = key.hash(&self.state);
-        let index = *self.open.find(hash, |index| self.hot[*index as usize].key == *key)?;
-        self.latest = Some((*key, index));
+    }
+}
+
+impl Flows {
+    #[inline(always)]
+    pub(crate) fn find(&mut self, key: &Key) -> Option<usize> {
+        let hash = self.hash(key);
+        let (recent, index) = &self.recent[hash as usize % RECENT];
+        if recent == key { Some(*index as usize) } else { self.find_among_all(key, hash) }
+    }
+
+    #[inline(never)]
+    fn find_among_all(&mut self, key: &Key, hash: u32) -> Option<usize> {
+        let is_it = |&(known, index): &(u32, u32)| known == hash && self.hot[index as usize].key == *key;
+        let (_, index) = *self.open.find(spread(hash), is_it)?;
+        self.recent[hash as usize % RECENT] = (*key, index);
         Some(index as usize)
     }
 
     /// Adds a flow, which is found by its key from now on.
     pub(crate) fn add(&mut self, hot: Hot, cold: Flow) -> usize {
-        let Self { hot: all, open, state, .. } = self;
-        let (index, key) = (all.len(), hot.key);
-        let hash = key.hash(state);
-        match open.find_mut(hash, |known| all[*known as usize].key == key) {
-            Some(known) => *known = index as u32,
+        let (index, key) = (self.hot.len(), hot.key);
+        let hash = self.hash(&key);
+        let is_it = |&(known, index): &(u32, u32)| known == hash && self.hot[index as usize].key == key;
+        match self.open.find_mut(spread(hash), is_it) {
+            Some((_, known)) => *known = index as u32,
             None => {
-                open.insert_unique(hash, index as u32, |known| all[*known as usize].key.hash(state));
+                self.open.insert_unique(spread(hash), (hash, index as u32), |(known, _)| spread(*known));
             }
         }
-        self.latest = Some((key, index as u32));
-        all.push(hot);
+        self.recent[hash as usize % RECENT] = (key, index as u32);
+        self.hot.push(hot);
         self.cold.push(cold);
         index
+    }
+
+    #[inline]
+    fn hash(&self, key: &Key) -> u32 {
+        key.hash(&self.state) as u32
     }
 
     pub(crate) fn len(&self) -> usize {
         self.hot.len()
     }
+}
+
+/// A hash as the table takes it, which looks at both ends of its bits.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }

@@ -24,7 +24,7 @@ impl Observer {
     /// Takes a fragment of which the IP header begins at `at`; all of its bytes are looked at.
     pub(super) fn piece(
         &mut self,
-        wire: Wire<'_>,
+        wire: &Wire<'_>,
         at: usize,
         ip: &Ip,
         fragment: &Fragment,
@@ -39,7 +39,7 @@ impl Observer {
         let flow = match first {
             _ if fragment.first => self.first_piece(wire, at, data, ip, fragment, key, tunnel),
             Some(first) => {
-                self.count_piece(&wire, first.flow, first.side, ip.end - at);
+                self.count_piece(wire, first.flow, first.side, ip.end - at);
                 Some(first.flow)
             }
             None => {
@@ -72,7 +72,7 @@ impl Observer {
     #[expect(clippy::too_many_arguments, reason = "one call, of which all is needed")]
     fn first_piece(
         &mut self,
-        wire: Wire<'_>,
+        wire: &Wire<'_>,
         at: usize,
         data: &[u8],
         ip: &Ip,
@@ -84,7 +84,7 @@ impl Observer {
             self.malformed(wire, "transport_malformed");
             return None;
         };
-        let packet = Packet { wire, data, at, ip: *ip, ends, transport };
+        let packet = Packet { wire, data, at, ip, ends, transport };
         let (index, side) = self.flow(&packet)?;
         if ip.source_routed {
             self.odd(index, "source_routed", wire.number);
@@ -124,9 +124,9 @@ impl Observer {
     }
 
     /// Has a fragment wait for the first one.
-    fn wait(&mut self, wire: Wire<'_>, ip: &Ip, key: Key, tunnel: u64) {
+    fn wait(&mut self, wire: &Wire<'_>, ip: &Ip, key: Key, tunnel: u64) {
         let frame = Frame { data: &[], ..wire.frame };
-        let waiting = Waiting { wire: Wire { frame, ..wire }, ip: *ip };
+        let waiting = Waiting { wire: Wire { frame, ..*wire }, ip: *ip };
         let datagram = self.fragments.of(key, wire.frame.ts_ns);
         if datagram.waiting.len() < MAX_PIECES {
             datagram.waiting.push(waiting);
@@ -139,7 +139,7 @@ impl Observer {
     fn orphan(&mut self, waiting: &Waiting, tunnel: u64) {
         let Waiting { wire, ip } = waiting;
         let ends = Ends { src: (ip.src, 0), dst: (ip.dst, 0), protocol: ip.protocol, tunnel };
-        let packet = Packet { wire: *wire, data: &[], at: 0, ip: *ip, ends, transport: Transport::Fragment };
+        let packet = Packet { wire, data: &[], at: 0, ip, ends, transport: Transport::Fragment };
         if let Some((index, _)) = self.flow(&packet) {
             self.odd(index, "fragment_orphaned", wire.number);
             self.other(index, &[], ip);
@@ -148,7 +148,7 @@ impl Observer {
     }
 
     /// Gives a datagram's bytes to the parsers of its flow: all of them, or those before the first that is missing.
-    fn deliver(&mut self, datagram: &Datagram, wire: Wire<'_>, whole: Option<Within>) {
+    fn deliver(&mut self, datagram: &Datagram, wire: &Wire<'_>, whole: Option<Within>) {
         let Some(first) = datagram.first else { return };
         let bytes = datagram.bytes();
         // Where the length is not known, at least a byte is missing.
@@ -169,8 +169,9 @@ impl Observer {
         }
         if let Some(within) = whole {
             let frame = Frame { data: &bytes, orig_len: bytes.len() as u32, ..wire.frame };
-            let wire = Wire { frame, ..wire };
-            self.inside(&Packet { wire, data: &bytes, at: 0, ip, ends, transport }, index, within.depth);
+            let wire = Wire { frame, ..*wire };
+            let packet = Packet { wire: &wire, data: &bytes, at: 0, ip: &ip, ends, transport };
+            self.inside(&packet, index, within.depth);
         }
     }
 
@@ -191,7 +192,7 @@ impl Observer {
         if datagram.spoilt.is_none() {
             let frame = Frame { ts_ns: 0, data: &[], orig_len: 0, link_type: 0, interface: 0 };
             let link = crate::link::Link::NONE;
-            self.deliver(datagram, Wire { frame, number: first.frame, link, carrier: None }, None);
+            self.deliver(datagram, &Wire { frame, number: first.frame, link, carrier: None }, None);
             self.weird("fragment_incomplete", first.frame);
         }
         let to_resolver = self.flows.hot[first.flow].ends()[SERVER].1 == dns::PORT;

@@ -59,7 +59,10 @@ impl Facts<'_, '_> {
 
     /// A name that was already made printable and is asked for, and the type if it is none of an address.
     pub(crate) fn question(&mut self, kind: NameKind, name: &str, qtype: Option<&str>) {
-        self.evidence(Name { qtype: qtype.map(Into::into), ..Name::new(kind, name, self.context.frame) });
+        // The same is asked again and again.
+        if !self.flow.evidence().has(kind, name, qtype) {
+            self.evidence(Name { qtype: qtype.map(Into::into), ..Name::new(kind, name, self.context.frame) });
+        }
     }
 
     /// An answer to this flow's client holds keys for Encrypted Client Hello to a name that it asked for.

@@ -19,6 +19,8 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
 
 /// The host in `RQNT 1201 line/1@host MGCP 1.0`.
 fn host(bytes: &[u8]) -> Option<&[u8]> {
+    // Of most other datagrams one byte tells enough.
+    bytes.first().filter(|byte| byte.is_ascii_alphabetic())?;
     let line = bytes.get(..MAX_LINE.min(bytes.len()))?.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
     let mut words = line.split(|byte| *byte == b' ');
     let (verb, id, endpoint, protocol) = (words.next()?, words.next()?, words.next()?, words.next()?);

@@ -35,6 +35,10 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
 
 /// Reads a message's first line, if it is one.
 fn first_line(bytes: &[u8], facts: &mut Facts<'_, '_>) -> bool {
+    // All methods are in capitals: of most other datagrams one byte tells enough.
+    if !bytes.first().is_some_and(u8::is_ascii_uppercase) {
+        return false;
+    }
     let near = &bytes[..bytes.len().min(MAX_LINE)];
     let end = near.iter().position(|byte| *byte == b'\r' || *byte == b'\n');
     let line = end.map_or(near, |end| &near[..end]);

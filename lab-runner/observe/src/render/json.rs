@@ -99,10 +99,16 @@ impl JsonLines {
         text(out, ",\"app\":");
         string(out, &flow.app);
         list(out, ",\"names\":[", &flow.names, name);
-        text(out, ",\"state\":");
-        small(out, &flow.state);
-        text(out, ",\"reason\":");
-        small(out, &flow.reason);
+        text(out, ",\"state\":\"");
+        text(out, flow.state.as_str());
+        match flow.reason {
+            Some(reason) => {
+                text(out, "\",\"reason\":\"");
+                text(out, reason.as_str());
+                out.push(b'"');
+            }
+            None => text(out, "\",\"reason\":null"),
+        }
         flag(out, ",\"corroborated\":", flow.corroborated);
         list(out, ",\"alpn\":[", &flow.alpn, |out, alpn| string(out, alpn));
         flag(out, ",\"ech\":", flow.ech);

@@ -105,13 +105,13 @@ fn read(bytes: &[u8], local: bool) -> Option<Message> {
     };
     let mut at = 12;
     for _ in 0..question_count {
-        let mut name = String::new();
-        let end = read_name(bytes, at, &mut name);
-        let pair = end.and_then(|end| Some((be16(bytes, end)?, be16(bytes, end + 2)?)));
-        match (end, pair) {
-            (Some(end), Some((kind, class))) => {
-                message.questions.push(Question { name, kind, class });
-                at = end + 4;
+        let question = read_name(bytes, at).and_then(|(name, end)| {
+            Some((Question { name, kind: be16(bytes, end)?, class: be16(bytes, end + 2)? }, end + 4))
+        });
+        match question {
+            Some((question, end)) => {
+                message.questions.push(question);
+                at = end;
             }
             _ if message.questions.is_empty() => return None,
             _ => {

@@ -143,10 +143,8 @@ impl Dialogue for Asked {
 
 /// A name as it stands in a message, alone and without pointers.
 pub(super) fn plain_name(bytes: &[u8]) -> Option<String> {
-    let mut name = String::new();
     // Partial names (RFC 4704 §4.2) have no end.
-    name::read_name(&[bytes, &[0]].concat(), 0, &mut name)?;
-    Some(name)
+    name::read_name(&[bytes, &[0]].concat(), 0).map(|(name, _)| name)
 }
 
 /// Counts what is no DNS where DNS should be.

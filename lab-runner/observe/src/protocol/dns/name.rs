@@ -8,33 +8,27 @@ const MAX_POINTERS: usize = 32;
 /// RFC 1035 §2.3.4.
 const MAX_NAME: usize = 255;
 
-/// Reads a name into `out`, and returns where it ends.
-pub(super) fn read_name(bytes: &[u8], mut at: usize, out: &mut String) -> Option<usize> {
+/// Reads a name, made printable, and returns where it ends.
+pub(super) fn read_name(bytes: &[u8], mut at: usize) -> Option<(String, usize)> {
     let mut end = None;
     let mut pointers = 0;
     let mut total = 0;
     // Most names fit.
-    out.reserve(48);
+    let mut name = Vec::with_capacity(48);
     loop {
         let length = usize::from(*bytes.get(at)?);
         match length >> 6 {
-            0 if length == 0 => return Some(end.unwrap_or(at + 1)),
+            0 if length == 0 => return Some((String::from_utf8(name).ok()?, end.unwrap_or(at + 1))),
             0 => {
                 total += length + 1;
                 if total > MAX_NAME {
                     return None;
                 }
                 let label = bytes.get(at + 1..at + 1 + length)?;
-                if !out.is_empty() {
-                    out.push('.');
+                if !name.is_empty() {
+                    name.push(b'.');
                 }
-                for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
-                    // A dot inside of a label is no separator.
-                    if number > 0 {
-                        escape::push_hex(out, b'.');
-                    }
-                    escape::push_name(out, part);
-                }
+                push_label(&mut name, label);
                 at += 1 + length;
             }
             3 => {
@@ -49,6 +43,23 @@ pub(super) fn read_name(bytes: &[u8], mut at: usize, out: &mut String) -> Option
             _ => return None,
         }
     }
+}
+
+fn push_label(name: &mut Vec<u8>, label: &[u8]) {
+    // Nearly all are plain, and there are many.
+    if label.iter().all(|byte| escape::is_plain(*byte) && *byte != b'.') {
+        name.extend(label.iter().map(u8::to_ascii_lowercase));
+        return;
+    }
+    let mut printable = String::new();
+    for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
+        // A dot inside of a label is no separator.
+        if number > 0 {
+            escape::push_hex(&mut printable, b'.');
+        }
+        escape::push_name(&mut printable, part);
+    }
+    name.extend_from_slice(printable.as_bytes());
 }
 
 /// Where a name ends; follows no pointer.

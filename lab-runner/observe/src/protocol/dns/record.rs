@@ -87,15 +87,11 @@ impl Records {
         };
         // The class's high bit has a meaning of its own in multicast DNS (RFC 6762 §10.2).
         if wanted && class & 0x7fff == 1 {
-            let mut owner = String::new();
-            read_name(bytes, at, &mut owner)?;
+            let (owner, _) = read_name(bytes, at)?;
             if keep == Keep::Names {
                 self.names.push(owner.clone());
             }
-            let target = |at| {
-                let mut target = String::new();
-                read_name(bytes, at, &mut target).map(|_| target)
-            };
+            let target = |at| read_name(bytes, at).map(|(target, _)| target);
             match kind {
                 A => self.found.push(Found { owner, ip: IpAddr::from(<[u8; 4]>::try_from(data).ok()?), ttl }),
                 AAAA => {
@@ -118,8 +114,7 @@ impl Records {
 
     /// RFC 9460 §2.2.
     fn service(&mut self, bytes: &[u8], at: usize, length: usize, owner: String, ttl: u32) -> Option<()> {
-        let mut target = String::new();
-        let after = read_name(bytes, at + 2, &mut target)?;
+        let (target, after) = read_name(bytes, at + 2)?;
         // Priority 0 is an alias (RFC 9460 §2.4.2); target `.` means the owner.
         if be16(bytes, at)? == 0 && !target.is_empty() {
             self.aliases.push(Alias { owner, target, ttl });
