@@ -388,6 +388,19 @@ fn a_long_stream_passes_through_one_buffer() {
     assert!(places.len() <= 2, "{places:?}");
 }
 
+#[test]
+fn records_longer_than_what_is_read_at_once_stay_whole_among_short_ones() {
+    let record = |size: usize| vec![size as u8; size];
+    let records = [60, 1 << 20, 60, 90_000, 400_000, 1 << 20, 1 << 20, 70_000, 60].map(record);
+    let bytes = Order::Big.pcap(0xa1b2_c3d4, 1, &records.each_ref().map(Vec::as_slice));
+    let whole = in_memory(&bytes).unwrap();
+    assert_eq!(whole.frames.len(), records.len());
+    for sizes in [&[4_096][..], &[65_536, 1], &[1 << 20, 0, 77_777]] {
+        assert_eq!(in_pieces(&bytes, sizes).unwrap(), whole, "{sizes:?}");
+        assert_eq!(in_pieces(&bytes[..bytes.len() - 61], sizes), in_memory(&bytes[..bytes.len() - 61]));
+    }
+}
+
 /// Captures with a little of everything, and bytes changed here and there.
 fn captures() -> impl Strategy<Value = Vec<u8>> {
     let (le, be) = (Order::Little, Order::Big);

@@ -1,6 +1,7 @@
 //! `lab observe CAPTURE…`: the flows of captures, and who is at the other end of each.
 
 mod ahead;
+mod told;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
@@ -68,8 +69,7 @@ fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut imp
     }
     let mut total: Option<Summary> = None;
     let mut code = 0;
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    for captures in args.captures.chunks(at_once) {
+    for captures in args.captures.chunks(threads()) {
         for (capture, observer) in captures.iter().zip(read_all(captures, args.explain)) {
             let name = capture.display().to_string();
             let summary = match observer {
@@ -104,6 +104,11 @@ fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut imp
     Ok(code)
 }
 
+/// How many of them do more than one.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Shows what was observed; `Err` inside where there is no flow to explain.
 fn shown(
     args: &ObserveArgs,
@@ -127,6 +132,10 @@ fn shown(
     }
     // Flows are written as they are told: their records are many times what is kept of them.
     let mut lines = JsonLines::new(name);
+    if threads() > 1 {
+        let ended = told::tell(observer, |record| lines.write(record, out))?;
+        return Ok(Ok(ended.summary));
+    }
     let mut written = Ok(());
     let ended = observer.finish_each(|record| {
         if written.is_ok() {
@@ -162,10 +171,9 @@ fn read(capture: &Path, explain: Option<u64>) -> Result<Observer, String> {
     if let Some(flow) = explain {
         observer.explain(flow);
     }
-    let observed = match source.packing() {
-        // Unpacking takes as long as all the rest.
-        Some(_) => read_ahead(source, |ahead| observer.read(ahead)),
-        None => observer.read(source),
+    let observed = match threads() {
+        1 => observer.read_stretches(source),
+        _ => read_ahead(source, |ahead| observer.read_stretches(ahead)),
     };
     observed.map(|()| observer).map_err(|error| error.to_string())
 }

@@ -11,6 +11,7 @@ mod packed;
 mod pcap;
 mod pcapng;
 mod reader;
+mod stretch;
 mod window;
 
 use thiserror::Error;
@@ -18,6 +19,7 @@ use thiserror::Error;
 pub use frames::{Frames, frames};
 pub use packed::{Packing, Unpacked};
 pub use reader::Reader;
+pub use stretch::{Stretch, Stretches};
 
 /// A frame longer than this is taken for damage: no link carries it, and Wireshark refuses it too.
 pub const MAX_FRAME_BYTES: u32 = 1 << 20;
