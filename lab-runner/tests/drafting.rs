@@ -168,6 +168,84 @@ fn the_order_of_runs_changes_nothing_that_is_declared() {
     assert_eq!(first, texts([3, 1, 2]));
 }
 
+/// Datagrams there and back, of no known protocol.
+fn exchange(wire: &mut Wire, port: u16, server: &str) {
+    let client = format!("192.0.2.10:{port}");
+    wire.udp(&client, server, &[0x5a, 1, 2, 3]);
+    wire.udp(server, &client, &[0x5a, 4, 5, 6]);
+}
+
+/// The draft from one capture a port, in which the device does `what` with that port.
+fn drafted_from(ports: &[u16], what: impl Fn(&mut Wire, u16)) -> String {
+    let captures: Vec<Captured> = ports
+        .iter()
+        .map(|port| {
+            let mut wire = meant();
+            what(&mut wire, *port);
+            captured(&wire)
+        })
+        .collect();
+    manifest(&drafted(&captures), &Accepted::None).0
+}
+
+#[test]
+fn a_name_that_counts_stands_for_others_only_where_servers_beside_it_take_turns() {
+    let sent_on = |wire: &mut Wire, last: u16| {
+        look_up(wire, 4014, "lb02.eu.vendor.example", "198.51.100.104");
+        exchange(wire, 4015, "198.51.100.104:9000");
+        exchange(wire, 4016, &format!("198.51.100.{last}:9000"));
+    };
+    let text = drafted_from(&[71, 72, 71], sent_on);
+    assert!(text.contains("glob: \"*.eu.vendor.example\""), "{text}");
+    assert!(
+        text.contains("cidr: \"198.51.100.71/32\"") && text.contains("cidr: \"198.51.100.72/32\""),
+        "{text}"
+    );
+    // The same one every time is a server of its own, and so is what counts somewhere else.
+    let text = drafted_from(&[71, 71, 71], sent_on);
+    assert!(text.contains("host: \"lb02.eu.vendor.example\""), "{text}");
+    let text = drafted_from(&[71, 72, 71], |wire, last| {
+        sent_on(wire, last);
+        look_up(wire, 4017, "db1.eu.vendor.example", "203.0.113.80");
+        exchange(wire, 4018, "203.0.113.80:9000");
+    });
+    assert!(text.contains("host: \"db1.eu.vendor.example\""), "{text}");
+}
+
+#[test]
+fn who_searches_and_who_calls_on_the_local_network_is_not_the_products_choice() {
+    let answer = b"HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.10/d.xml\r\nST: upnp:rootdevice\r\n\r\n";
+    let text = drafted_from(&[50_123, 50_124], |wire, port| {
+        wire.udp("192.0.2.10:1900", &format!("192.0.2.77:{port}"), answer);
+    });
+    assert!(
+        text.contains("class: lan\n    transport: udp\n    ports: \"1024-65535\"\n    protocol: \"ssdp\""),
+        "{text}"
+    );
+    let text = drafted_from(&[8080], |wire, port| {
+        wire.tcp_opens("192.0.2.77:4019", &format!("192.0.2.10:{port}"), &[b"GET / HTTP/1.1\r\n\r\n"]);
+    });
+    assert!(text.contains("class: lan\n    opened-by: peer\n    ports: 8080"), "{text}");
+    // Whom it calls is.
+    let text = drafted_from(&[8080, 8080], |wire, port| {
+        wire.tcp_opens("192.0.2.10:4020", &format!("192.0.2.77:{port}"), &[b"GET / HTTP/1.1\r\n\r\n"]);
+    });
+    assert!(text.contains("cidr: \"192.0.2.77/32\""), "{text}");
+}
+
+#[test]
+fn a_port_that_every_run_shows_hides_no_other_that_changes() {
+    let broadcast = |wire: &mut Wire, port: u16| {
+        for port in [2000, port] {
+            wire.udp("192.0.2.10:4021", &format!("255.255.255.255:{port}"), &[0x5a, 1, 2, 3]);
+        }
+    };
+    let text = drafted_from(&[40_001, 40_002, 40_003], broadcast);
+    assert!(text.contains("ports: \"1024-65535\""), "{text}");
+    let text = drafted_from(&[40_001, 40_001, 2000], broadcast);
+    assert!(text.contains("ports: [2000, 40001]"), "{text}");
+}
+
 #[test]
 fn a_declared_name_on_a_foreign_address_fails_only_where_no_look_up_can_have_been_missed() {
     let (_, manifest) = manifest(&drafted(&[captured(&meant())]), &Accepted::None);

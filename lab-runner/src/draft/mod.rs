@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `sighting` | flows in the terms of a declaration |
 //! | `pattern` | names to patterns, as far as repeats support it |
+//! | `network` | which servers stand beside each other |
 //! | `channel` | whether look-ups may carry data |
 //! | `propose` | what was used alike to one proposal |
 //! | `suspicion` | what needs a person's word, and what a person should look at |
@@ -14,6 +15,7 @@
 //! A pure function of the runs: no I/O, no clock, and the order of the runs changes nothing but which is called first.
 
 mod channel;
+mod network;
 mod pattern;
 mod propose;
 mod purpose;

@@ -38,8 +38,9 @@ const PLAIN_SIBLINGS: usize = 4;
 
 /// Finds patterns for names that are used alike (same talker, transport, port and protocol).
 ///
-/// `churns` says that the repeats show the product picking from a list, so that one name of an enumeration is enough.
-pub(super) fn generalise(names: &Names, runs: usize, churns: bool) -> Vec<Generalised> {
+/// `churns` says of which names the repeats show by other means that they stand for others, so that one name of an
+/// enumeration is enough.
+pub(super) fn generalise(names: &Names, runs: usize, churns: impl Fn(&str) -> bool) -> Vec<Generalised> {
     let mut by_domain: BTreeMap<String, Names> = BTreeMap::new();
     for (name, seen) in names {
         let domain = registered_domain(name).to_owned();
@@ -47,12 +48,12 @@ pub(super) fn generalise(names: &Names, runs: usize, churns: bool) -> Vec<Genera
     }
     let mut all = Vec::new();
     for (domain, names) in by_domain {
-        all.extend(within(&domain, names, runs, churns));
+        all.extend(within(&domain, names, runs, &churns));
     }
     all
 }
 
-fn within(domain: &str, mut names: Names, runs: usize, churns: bool) -> Vec<Generalised> {
+fn within(domain: &str, mut names: Names, runs: usize, churns: &dyn Fn(&str) -> bool) -> Vec<Generalised> {
     let mut found = Vec::new();
     // Alike but for their enumerating parts; then alike but for one whole label.
     for (shape, least) in [
@@ -68,15 +69,11 @@ fn within(domain: &str, mut names: Names, runs: usize, churns: bool) -> Vec<Gene
             }
         }
     }
-    if churns {
-        let enumerated: Vec<String> =
-            names.keys().filter(|name| is_enumerated(name, domain)).cloned().collect();
-        for name in enumerated {
-            if let Some((_, parent)) = name.split_once('.') {
-                let pattern = NamePattern::Glob(format!("*.{parent}"));
-                let family = [name.clone()];
-                found.push(take(&mut names, &family, pattern));
-            }
+    let stands_for_others = |name: &&String| churns(name) && is_enumerated(name, domain);
+    for name in names.keys().filter(stands_for_others).cloned().collect::<Vec<_>>() {
+        if let Some((_, parent)) = name.split_once('.') {
+            let pattern = NamePattern::Glob(format!("*.{parent}"));
+            found.push(take(&mut names, &[name], pattern));
         }
     }
     let rest: Vec<String> = names.keys().cloned().collect();
@@ -232,7 +229,7 @@ mod tests {
     }
 
     fn patterns(all: &[(&str, &[usize])], runs: usize) -> Vec<NamePattern> {
-        generalise(&names(all), runs, false).into_iter().map(|one| one.pattern).collect()
+        generalise(&names(all), runs, |_| false).into_iter().map(|one| one.pattern).collect()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::channel;
+use super::network;
 use super::pattern::{self, NamePattern, Names};
 use super::purpose::{self, Guess};
 use super::sighting::{self, Question, Sighting, Sightings, To};
@@ -17,6 +18,7 @@ use crate::manifest::{
 
 /// The first port that a host takes where it doesn't matter (RFC 6056 section 3.2 suggests all from 1024 on).
 const FIRST_FREE_PORT: u16 = 1024;
+const FREE_PORTS: PortRange = PortRange { first: FIRST_FREE_PORT, last: u16::MAX };
 /// What `lab observe` calls a protocol that it doesn't know.
 pub(super) const UNKNOWN: &str = "unknown";
 const DNS_PORT: u16 = 53;
@@ -94,6 +96,8 @@ struct Alike {
     app: String,
     /// Nobody but the client says the name.
     uncorroborated: bool,
+    /// It only answers searches.
+    answers_search: bool,
 }
 
 /// Proposes declarations for everything that was seen, most seen first within each talker.
@@ -108,6 +112,7 @@ pub(super) fn propose(sightings: &Sightings<'_>, runs: usize) -> Vec<Proposal> {
             transport: sighting.transport,
             app: apps.of_flow(sighting).to_owned(),
             uncorroborated: sighting.evidence == Evidence::Sni,
+            answers_search: sighting.answers_search,
         };
         match &sighting.to {
             To::Names(_) => named.entry((alike, sighting.port)).or_default().push(sighting),
@@ -116,7 +121,10 @@ pub(super) fn propose(sightings: &Sightings<'_>, runs: usize) -> Vec<Proposal> {
     }
     let mut proposals = Vec::new();
     for ((alike, port), flows) in named {
-        proposals.extend(of_names(&alike, port, &flows, runs));
+        let others = unnamed.iter().filter(|((other, _), _)| *other == alike).flat_map(|(_, others)| others);
+        let others: Vec<&Sighting<'_>> = others.copied().filter(|other| other.port == port).collect();
+        let turns = network::taking_turns(&flows, &others, runs);
+        proposals.extend(of_names(&alike, port, &flows, &turns, runs));
     }
     for ((alike, to), flows) in unnamed {
         proposals.push(of_address(&alike, &to, &flows));
@@ -194,7 +202,13 @@ impl Proposal {
     }
 }
 
-fn of_names(alike: &Alike, port: u16, flows: &[&Sighting<'_>], runs: usize) -> Vec<Proposal> {
+fn of_names(
+    alike: &Alike,
+    port: u16,
+    flows: &[&Sighting<'_>],
+    turns: &BTreeSet<String>,
+    runs: usize,
+) -> Vec<Proposal> {
     let mut names = Names::new();
     for flow in flows {
         let To::Names(of_flow) = &flow.to else { continue };
@@ -211,13 +225,18 @@ fn of_names(alike: &Alike, port: u16, flows: &[&Sighting<'_>], runs: usize) -> V
         names.retain(|name, _| !pool(name));
         peers.push((Peer::Class(Class::NtpPool), pooled));
     }
-    for one in pattern::generalise(&names, runs, lists) {
+    for one in pattern::generalise(&names, runs, |name| lists || turns.contains(name)) {
         peers.push((peer(one.pattern), one.names));
     }
     let mut proposals = Vec::new();
     for (peer, names) in peers {
         let mut proposal = blank(alike, peer);
         proposal.ports = vec![port.into()];
+        if let ([name], false) = (&names[..], matches!(proposal.peer, Peer::Host(_) | Peer::Class(_))) {
+            let servers = "its name counts, and servers beside it take turns from run to run";
+            let list = "its name counts, and the time is taken from servers that change from run to run";
+            push(&mut proposal.marks, if turns.contains(name) { servers } else { list });
+        }
         for flow in flows {
             let To::Names(of_flow) = &flow.to else { continue };
             if of_flow.iter().any(|name| names.contains(name)) {
@@ -247,8 +266,10 @@ fn peer(pattern: NamePattern) -> Peer {
 }
 
 fn of_address(alike: &Alike, to: &To, flows: &[&Sighting<'_>]) -> Proposal {
-    // One neighbour is that one; only where it was another now and then is it anybody on the network.
-    let first = flows.first().map(|flow| flow.address);
+    // One neighbour is that one; only where it was another now and then is it anybody on the network. Who calls, or
+    // searches, is not the product's choice.
+    let called = alike.opened_by == OpenedBy::Peer || alike.answers_search;
+    let first = flows.first().map(|flow| flow.address).filter(|_| !called);
     let one = first.filter(|first| flows.iter().all(|flow| flow.address == *first));
     let peer = match to {
         To::Class(class) => match one.filter(|_| *class == Class::Lan) {
@@ -270,21 +291,35 @@ fn of_address(alike: &Alike, to: &To, flows: &[&Sighting<'_>]) -> Proposal {
         proposal.seen.names.push(name.clone());
         proposal.declarable = false;
     }
-    if alike.transport != Transport::Icmp {
-        let free = ports.keys().all(|port| *port >= FIRST_FREE_PORT);
-        let never_again =
-            ports.len() > 1 && ports.values().all(|runs| runs.len() == 1) && proposal.seen.runs.len() > 1;
-        proposal.ports = if is_local && free && never_again {
-            push(
-                &mut proposal.marks,
-                "its port was another one in every run, so that any free one is admitted",
-            );
-            vec![PortRange { first: FIRST_FREE_PORT, last: u16::MAX }]
-        } else {
-            ports.keys().map(|port| PortRange::from(*port)).collect()
-        };
+    if alike.answers_search {
+        push(
+            &mut proposal.marks,
+            "it answers whoever searches on the local network, at the port that was asked from",
+        );
+        proposal.ports = vec![FREE_PORTS];
+    } else if alike.transport != Transport::Icmp {
+        let free = if is_local { free_ports(&ports) } else { BTreeSet::new() };
+        let kept = ports.keys().filter(|port| !free.contains(port));
+        proposal.ports = kept.map(|port| PortRange::from(*port)).collect();
+        if !free.is_empty() {
+            let mark = "its port was another one in every run, so that any free one is admitted";
+            push(&mut proposal.marks, mark);
+            proposal.ports.retain(|ports| ports.first < FIRST_FREE_PORT);
+            proposal.ports.push(FREE_PORTS);
+        }
     }
     proposal
+}
+
+/// Ports that no other run shows, where every run has such a one and all of them are free ones.
+fn free_ports(ports: &BTreeMap<u16, BTreeSet<usize>>) -> BTreeSet<u16> {
+    let shown: BTreeSet<usize> = ports.values().flatten().copied().collect();
+    let once = ports.iter().filter(|(_, runs)| runs.len() == 1);
+    let once: BTreeMap<u16, usize> =
+        once.flat_map(|(port, runs)| runs.iter().map(|run| (*port, *run))).collect();
+    let in_every_run = once.values().copied().collect::<BTreeSet<usize>>() == shown;
+    let all_free = once.keys().all(|port| *port >= FIRST_FREE_PORT);
+    if in_every_run && shown.len() > 1 && all_free { once.into_keys().collect() } else { BTreeSet::new() }
 }
 
 /// Names that were asked for, and that nothing proposed so far covers.
@@ -318,7 +353,7 @@ fn of_questions(questions: &[Question<'_>], proposals: &[Proposal], runs: usize)
             .iter()
             .map(|(name, of)| (name.clone(), of.iter().map(|question| question.run).collect()))
             .collect();
-        for one in pattern::generalise(&names, runs, false) {
+        for one in pattern::generalise(&names, runs, |_| false) {
             let of = one.names.iter().filter_map(|name| asked.get(name)).flatten().copied();
             found.push(of_look_up(talker, peer(one.pattern), one.names.clone(), of));
         }
@@ -341,8 +376,14 @@ fn of_look_up<'q>(
     questions: impl Iterator<Item = &'q Question<'q>>,
 ) -> Proposal {
     let app = "dns".to_owned();
-    let alike =
-        Alike { talker, opened_by: OpenedBy::Product, transport: Transport::Udp, app, uncorroborated: false };
+    let alike = Alike {
+        talker,
+        opened_by: OpenedBy::Product,
+        transport: Transport::Udp,
+        app,
+        uncorroborated: false,
+        answers_search: false,
+    };
     let mut proposal = blank(&alike, peer);
     proposal.ports = vec![DNS_PORT.into()];
     (proposal.encrypted, proposal.only_asked, proposal.sure) = (false, true, true);

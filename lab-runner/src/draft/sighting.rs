@@ -54,9 +54,17 @@ pub(super) struct Sighting<'a> {
     pub(super) frame: u64,
     /// Only TCP: no connection came about, or nothing was said over it.
     pub(super) nothing_sent: bool,
+    /// The other end sent something back.
+    pub(super) answered: bool,
+    /// It only answers somebody near who searched for it: whom, and at which port, was the searcher's choice.
+    pub(super) answers_search: bool,
     /// Where the other end is.
     pub(super) address: IpAddr,
 }
+
+/// Ports whose service is searched for by multicast, and answers the searcher alone at the port that it asked from: mDNS
+/// (RFC 6762 section 6.7), LLMNR (RFC 4795 section 2.5), SSDP (UPnP Device Architecture 2.0 section 1.3.3).
+const SEARCHED_FOR: [(&str, u16); 3] = [("mdns", 5353), ("llmnr", 5355), ("ssdp", 1900)];
 
 /// A name that was asked of a resolver.
 #[derive(Debug, Clone)]
@@ -126,6 +134,11 @@ fn sighting<'a>(run: usize, flow: &'a AttributedFlow<'_>, around: &Surroundings)
             (by_address(record, address, around), Evidence::Ip, address)
         }
     };
+    let answers_search = transport == Transport::Udp
+        && opened_by == OpenedBy::Product
+        && matches!(to, To::Class(Class::Lan | Class::Gateway))
+        && SEARCHED_FOR.contains(&(record.app.as_str(), record.client.port()))
+        && !record.guessed;
     Some(Sighting {
         run,
         talker,
@@ -140,6 +153,8 @@ fn sighting<'a>(run: usize, flow: &'a AttributedFlow<'_>, around: &Surroundings)
         phase: &flow.phase,
         frame: record.frames[0],
         nothing_sent: crate::judge::protection(record) == Protection::NothingSent,
+        answered: record.answered,
+        answers_search,
         address,
     })
 }

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::channel;
 use super::propose::{Proposal, UNKNOWN};
 use super::sighting::{Question, Sightings};
+use super::{channel, network};
 use crate::manifest::{Class, Evidence, OpenedBy, Peer, Transport, is_local};
 
 /// Protocols that say what they are for in every packet, so that a fixed address alone hides nothing.
@@ -156,14 +156,9 @@ impl Networks {
         (both > 0 && runs.len() > 1).then(|| name.clone())
     }
 
-    /// Networks as they are announced at the smallest: /24, and /48 (RFC 7454 section 6.1.3).
     fn key(proposal: &Proposal, address: IpAddr) -> Stand {
-        let network = match address {
-            IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
-            IpAddr::V6(v6) => v6.octets()[..6].to_vec(),
-        };
         let port = proposal.ports.first().map_or(0, |ports| ports.first);
-        (network, proposal.transport, port, proposal.protocol.clone().unwrap_or_default())
+        (network::announced(address), proposal.transport, port, proposal.protocol.clone().unwrap_or_default())
     }
 }
 
