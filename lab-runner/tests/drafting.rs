@@ -213,26 +213,6 @@ fn a_name_that_counts_stands_for_others_only_where_servers_beside_it_take_turns(
 }
 
 #[test]
-fn an_address_that_answers_in_each_of_three_runs_is_declared_as_it_is_and_marked() {
-    let text = drafted_from(&[4022, 4023, 4024], |wire, port| exchange(wire, port, "203.0.113.66:9001"));
-    assert!(text.contains("\n    cidr: \"203.0.113.66/32\"\n    transport: udp\n    ports: 9001"), "{text}");
-    assert!(text.contains("# LOOK: IP LITERAL: 203.0.113.66 was never looked up"), "{text}");
-    let suspicious = "# SUSPICIOUS: IP LITERAL: 203.0.113.66 was never looked up";
-    let text = drafted_from(&[4022, 4023], |wire, port| exchange(wire, port, "203.0.113.66:9001"));
-    assert!(text.contains(suspicious), "{text}");
-    let text = drafted_from(&[4022, 4023, 0], |wire, port| {
-        if port != 0 {
-            exchange(wire, port, "203.0.113.66:9001");
-        }
-    });
-    assert!(text.contains(suspicious), "{text}");
-    let text = drafted_from(&[4022, 4023, 4024], |wire, port| {
-        wire.udp(&format!("192.0.2.10:{port}"), "203.0.113.66:9001", &[0x5a, 1, 2, 3]);
-    });
-    assert!(text.contains(suspicious), "{text}");
-}
-
-#[test]
 fn who_searches_and_who_calls_on_the_local_network_is_not_the_products_choice() {
     let answer = b"HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.10/d.xml\r\nST: upnp:rootdevice\r\n\r\n";
     let text = drafted_from(&[50_123, 50_124], |wire, port| {

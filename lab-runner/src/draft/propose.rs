@@ -56,8 +56,6 @@ pub struct Proposal {
     pub suspicions: Vec<String>,
     /// The other ends' addresses.
     pub(super) addresses: BTreeSet<IpAddr>,
-    /// The runs in which the other end sent something back.
-    pub(super) answered: BTreeSet<usize>,
     /// What is spoken was told by the bytes of both sides at least once.
     pub(super) sure: bool,
     /// Names are only asked for; nothing was opened.
@@ -187,7 +185,6 @@ fn blank(alike: &Alike, peer: Peer) -> Proposal {
         marks: Vec::new(),
         suspicions: Vec::new(),
         addresses: BTreeSet::new(),
-        answered: BTreeSet::new(),
         sure: false,
         only_asked: false,
         declarable: true,
@@ -202,9 +199,6 @@ impl Proposal {
         self.sure |= flow.sure && !flow.nothing_sent;
         self.phases.insert(flow.phase.to_owned());
         self.addresses.insert(flow.address);
-        if flow.answered {
-            self.answered.insert(flow.run);
-        }
     }
 }
 

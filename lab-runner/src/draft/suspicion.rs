@@ -15,8 +15,6 @@ use crate::manifest::{Class, Evidence, OpenedBy, Peer, Transport, is_local};
 const PLAIN_SERVICES: [&str; 1] = ["ntp"];
 /// Protocols that encrypt.
 const ENCRYPTED: [&str; 7] = ["tls", "quic", "dtls", "ssh", "dot", "doq", "wireguard"];
-/// Fewer runs than this don't tell a habit from a chance.
-const HABIT: usize = 3;
 /// Names that differ in no more letters than this look alike.
 const ALIKE: usize = 1;
 /// Shorter names differ in one letter by chance.
@@ -67,10 +65,6 @@ fn address(proposal: &mut Proposal, beside: Option<String>, runs: usize) {
         proposal.marks.push(format!(
             "{literal}; it stands beside {beside}, on the same port and with the same protocol"
         ));
-    } else if runs >= HABIT && proposal.answered.len() == runs {
-        proposal
-            .marks
-            .push(format!("{literal}, and nothing tells whose it is; it answers in each of the {runs} runs"));
     } else {
         proposal.suspicions.push(format!("{literal}, and nothing tells whose it is"));
     }
