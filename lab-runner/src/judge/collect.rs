@@ -1,17 +1,18 @@
 //! Findings gathered: the same thing seen again counts up instead of repeating itself.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use lab_observe::Name;
 
+use super::places::{Places, keep};
 use super::verdict::{Considered, Finding, Outcome};
 use crate::observation::{Attempt, Since, Talker, seconds};
 
 /// A finding before it is known how often it was seen.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
-    pub(super) rule: String,
+    pub(super) rule: &'static str,
     pub(super) severity: Outcome,
     pub(super) title: String,
     pub(super) evidence: Vec<String>,
@@ -45,9 +46,9 @@ pub(super) struct FlowPart {
 }
 
 impl Draft {
-    pub(super) fn new(rule: &str, severity: Outcome, title: impl Into<String>) -> Self {
+    pub(super) fn new(rule: &'static str, severity: Outcome, title: impl Into<String>) -> Self {
         Self {
-            rule: rule.into(),
+            rule,
             severity,
             title: title.into(),
             evidence: Vec::new(),
@@ -71,9 +72,8 @@ impl Draft {
         self
     }
 
-    fn key(&self) -> (Outcome, String, String) {
-        let same = self.same.as_ref().unwrap_or(&self.title);
-        (self.severity, self.rule.clone(), same.clone())
+    fn key(&self) -> (Outcome, &str, &str) {
+        (self.severity, self.rule, self.same.as_deref().unwrap_or(&self.title))
     }
 }
 
@@ -81,17 +81,14 @@ impl Draft {
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     found: Vec<Gathered>,
-    index: HashMap<(Outcome, String, String), usize>,
+    places: Places,
 }
 
 #[derive(Debug)]
 struct Gathered {
-    first: Draft,
-    count: u64,
-    packets: [u64; 2],
-    bytes: [u64; 2],
-    attempts: BTreeSet<u32>,
-    repeats: BTreeSet<u32>,
+    finding: Finding,
+    same: Option<String>,
+    repeats: Vec<u32>,
 }
 
 impl Collector {
@@ -108,24 +105,19 @@ impl Collector {
     fn gather(&mut self, draft: Draft, of: Option<(u32, u32)>) {
         let (packets, bytes) =
             draft.flow.as_ref().map_or(([0; 2], [0; 2]), |flow| (flow.packets, flow.bytes));
-        let place = *self.index.entry(draft.key()).or_insert(self.found.len());
-        if place == self.found.len() {
-            self.found.push(Gathered {
-                first: draft,
-                count: 0,
-                packets: [0; 2],
-                bytes: [0; 2],
-                attempts: BTreeSet::new(),
-                repeats: BTreeSet::new(),
-            });
+        let found = &mut self.found;
+        let key = draft.key();
+        let place = self.places.of(key, found.len(), |place| found[place].key() == key);
+        if place == found.len() {
+            found.push(Gathered::of(draft));
         }
-        let gathered = &mut self.found[place];
-        gathered.count += 1;
-        gathered.packets = sum(gathered.packets, packets);
-        gathered.bytes = sum(gathered.bytes, bytes);
+        let Gathered { finding, repeats, .. } = &mut found[place];
+        finding.count += 1;
+        finding.packets = finding.packets.map(|known| sum(known, packets));
+        finding.bytes = finding.bytes.map(|known| sum(known, bytes));
         if let Some((attempt, repeat)) = of {
-            gathered.attempts.insert(attempt);
-            gathered.repeats.insert(repeat);
+            keep(&mut finding.attempts, attempt);
+            keep(repeats, repeat);
         }
     }
 
@@ -133,57 +125,54 @@ impl Collector {
     pub(super) fn finish(self, repeats: u32) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.found.into_iter().map(|gathered| gathered.finish(repeats)).collect();
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        // Findings are large: their order is found first, and each is moved but once.
+        findings.sort_by_cached_key(|finding| Reverse(finding.severity));
         findings
     }
 }
 
 impl Gathered {
-    fn finish(self, repeats: u32) -> Finding {
-        let Gathered { first, count, packets, bytes, attempts, repeats: seen } = self;
-        let flow = first.flow;
-        let of_flow = flow.is_some();
-        let address = flow.as_ref().and_then(|flow| flow.address);
-        let (talker, since, endpoint, transport, capture, frames, names) = match flow {
-            Some(flow) => (
-                Some(flow.talker),
-                flow.since,
-                Some(flow.endpoint),
-                Some(flow.transport),
-                Some(flow.capture),
-                Some(flow.frames),
-                flow.names,
-            ),
-            None => (None, None, None, None, None, None, Vec::new()),
-        };
-        Finding {
-            rule: first.rule,
-            severity: first.severity,
-            title: first.title,
-            count,
-            seen_in: [seen.len() as u32, repeats],
-            attempts: attempts.into_iter().collect(),
+    /// Of the first one; nothing of it is counted yet.
+    fn of(first: Draft) -> Self {
+        let finding = Finding {
             t: first.t.map(seconds),
-            since,
             phase: first.phase,
             step: first.step,
-            talker,
-            endpoint,
-            address,
-            owners: Vec::new(),
-            transport,
-            capture,
-            frames,
-            packets: of_flow.then_some(packets),
-            bytes: of_flow.then_some(bytes),
-            names,
             manifest: first.manifest,
             considered: first.considered,
             would_go: first.would_go,
             suggestion: first.suggestion,
             evidence: first.evidence,
             help: first.help,
-        }
+            count: 0,
+            ..Finding::of_run(first.rule, first.severity, first.title)
+        };
+        let finding = match first.flow {
+            Some(flow) => Finding {
+                talker: Some(flow.talker),
+                since: flow.since,
+                endpoint: Some(flow.endpoint),
+                address: flow.address,
+                transport: Some(flow.transport),
+                capture: Some(flow.capture),
+                frames: Some(flow.frames),
+                packets: Some([0; 2]),
+                bytes: Some([0; 2]),
+                names: flow.names,
+                ..finding
+            },
+            None => finding,
+        };
+        Self { finding, same: first.same, repeats: Vec::new() }
+    }
+
+    fn key(&self) -> (Outcome, &str, &str) {
+        let finding = &self.finding;
+        (finding.severity, &finding.rule, self.same.as_deref().unwrap_or(&finding.title))
+    }
+
+    fn finish(self, repeats: u32) -> Finding {
+        Finding { seen_in: [self.repeats.len() as u32, repeats], ..self.finding }
     }
 }
 

@@ -4,22 +4,31 @@
 //! many: those are asked once for each kind of flow, and the answer is kept.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use lab_observe::Reason;
 
 use super::admit::{self, Ruling};
 use super::identity::{Doubt, Identity, LookUps, Server};
-use crate::manifest::{Declaration, Index, Manifest, Place, Surroundings};
+use super::places::Places;
+use crate::manifest::{Declaration, Index, Manifest, Place, Surroundings, Transport};
 use crate::observation::{AttributedFlow, Confidence, Role, Sides};
 
-/// What tells one hidden flow from another, as far as declarations ask.
-type Kind = (u8, u16, Role, Confidence, String, String, Option<String>, [bool; 5], Option<Reason>, LookUps);
+/// What tells one hidden flow from another, as far as declarations ask: its phase, what it speaks and in which version,
+/// and everything else.
+type Kind<T> = (T, T, Option<T>, (Transport, u16, Role, Confidence, [bool; 5], Option<Reason>, LookUps));
+
+/// What the nearest declaration makes of each kind of hidden flow.
+#[derive(Default)]
+struct Hidden<'m> {
+    kinds: Vec<Kind<String>>,
+    rulings: Vec<Option<(Place, Ruling<'m>)>>,
+    places: Places,
+}
 
 /// The declarations of a run.
 pub(super) struct Declared<'m> {
     index: Index<'m>,
-    hidden: RefCell<HashMap<Kind, Option<(Place, Ruling<'m>)>>>,
+    hidden: RefCell<Hidden<'m>>,
 }
 
 impl<'m> Declared<'m> {
@@ -91,20 +100,17 @@ impl<'m> Declared<'m> {
     ) -> Option<(Place, Ruling<'m>)> {
         let record = flow.record;
         let transport = admit::transport(record)?;
-        let kind: Kind = (
-            transport as u8,
-            record.server.port(),
-            flow.talker.role,
-            flow.talker.confidence,
-            flow.phase.clone(),
-            record.app.clone(),
-            record.version.clone(),
-            [record.guessed, record.answered, record.silent, record.ech, record.ja4.is_some()],
-            record.reason,
-            look_ups,
-        );
-        if let Some(known) = self.hidden.borrow().get(&kind) {
-            return known.clone();
+        let flags = [record.guessed, record.answered, record.silent, record.ech, record.ja4.is_some()];
+        let (port, talker) = (record.server.port(), &flow.talker);
+        let rest = (transport, port, talker.role, talker.confidence, flags, record.reason, look_ups);
+        let kind: Kind<&str> = (&flow.phase, &record.app, record.version.as_deref(), rest);
+        let Hidden { kinds, rulings, places } = &mut *self.hidden.borrow_mut();
+        let place = places.of(kind, kinds.len(), |place| {
+            let (phase, app, version, rest) = &kinds[place];
+            (phase.as_str(), app.as_str(), version.as_deref(), *rest) == kind
+        });
+        if let Some(ruling) = rulings.get(place) {
+            return ruling.clone();
         }
         let mut best: Option<(Place, Ruling<'m>)> = None;
         for place in self.index.named_on(transport, record.server.port()) {
@@ -118,7 +124,8 @@ impl<'m> Declared<'m> {
             }
         }
         let best = best.filter(|(_, ruling)| ruling.rank() > 0);
-        self.hidden.borrow_mut().insert(kind, best.clone());
+        kinds.push((flow.phase.clone(), record.app.clone(), record.version.clone(), rest));
+        rulings.push(best.clone());
         best
     }
 }

@@ -1,8 +1,8 @@
 //! Every flow of an attempt held against the manifest: findings, endpoints, and which declarations were used.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use foldhash::HashSet;
 use lab_observe::{FlowRecord, MacAddr, Reason};
 
 use super::admit::Ruling;
@@ -34,11 +34,13 @@ pub(super) struct Flows<'m> {
     asserted: bool,
     rows: Rows,
     place: Place<'m>,
+    /// The manifest, as people read it.
+    file: String,
     explained: usize,
     /// Declarations that admitted a flow.
-    pub(super) used: BTreeSet<&'m str>,
+    pub(super) used: HashSet<&'m str>,
     /// Declarations that a flow came near to: what they declare may well have been there.
-    pub(super) touched: BTreeSet<&'m str>,
+    pub(super) touched: HashSet<&'m str>,
 }
 
 impl<'m> Flows<'m> {
@@ -50,9 +52,10 @@ impl<'m> Flows<'m> {
             asserted: plan.assertions.endpoints.is_some(),
             rows: Rows::default(),
             place: Place::of(manifest),
+            file: words::printable(&plan.manifest.written),
             explained: 0,
-            used: BTreeSet::new(),
-            touched: BTreeSet::new(),
+            used: HashSet::default(),
+            touched: HashSet::default(),
         }
     }
 
@@ -88,14 +91,16 @@ impl<'m> Flows<'m> {
                 }
                 Ruling::Pretended(_) | Ruling::Undeclared(_) => {}
             }
-            let one = Judged { attempt, flow, sides, server: &server };
-            let named = ruling.declaration().map(|declaration| self.reference(declaration));
+            let to = words::endpoint(flow, sides);
+            let one = Judged { attempt, flow, sides, server: &server, to: &to };
             let why = Hidden::of(flow.record.reason, lossy, hidden);
             let ruled = wording::of(&ruling, flow).map(|ruled| {
                 let severity = policy::severity(&self.manifest.policy, ruled.rule, ruled.severity, Some(why));
                 Ruled { severity, ..ruled }
             });
-            self.rows.add(&one, &ruling, ruled.as_ref().map(|ruled| ruled.rule), named);
+            let (plan, manifest) = (self.plan, self.manifest);
+            let rule = ruled.as_ref().map(|ruled| ruled.rule);
+            self.rows.add(&one, &ruling, rule, |declaration| reference(plan, manifest, declaration));
             if let Some(ruled) = ruled.filter(|_| self.asserted) {
                 let draft = self.of_flow(&one, &ruled, look_ups);
                 collector.add(attempt, draft);
@@ -121,23 +126,19 @@ impl<'m> Flows<'m> {
 
     /// A declaration by its id and its place, as the plan names the manifest, or as that names the profile.
     pub(super) fn reference(&self, declaration: &Declaration) -> DeclarationRef {
-        let profile = self.manifest.profile_of(declaration);
-        let file = profile.map_or(&self.plan.manifest.written, |profile| &profile.written);
-        let place = format!("{file}:{}", declaration.at.line);
-        DeclarationRef { id: declaration.id.clone(), place: words::printable(&place) }
+        reference(self.plan, self.manifest, declaration)
     }
 
     fn of_flow(&mut self, judged: &Judged<'_, '_>, ruled: &Ruled<'_>, look_ups: LookUps) -> Draft {
-        let Judged { flow, sides, server, .. } = *judged;
-        let mut facts = vec![words::who_to_whom(flow, sides), words::what(flow.record)];
+        let Judged { flow, sides, server, to, .. } = *judged;
+        let (who, what) = (words::who_to_whom(flow, to), words::what(flow.record));
+        let mut facts = [&*who, ", ", &what].concat();
         if server.best_evidence() != Some(Evidence::Corroborated) {
-            facts.push(words::naming(flow.record, look_ups));
+            facts = [&facts, ", ", &*words::naming(flow.record, look_ups)].concat();
         }
-        let same = format!("{} {} {}", facts.join(", "), flow.record.l4, ruled.said);
-        facts.push(words::moment(flow));
-        facts.push(ruled.said.clone());
-        let mut draft = self.draft(ruled.rule, ruled.severity, facts.join(", "), flow, sides);
-        draft.same = Some(same);
+        let title = [&facts, ", ", &words::moment(flow), ", ", &ruled.said].concat();
+        let mut draft = self.draft(ruled.rule, ruled.severity, title, flow, sides, to.to_owned());
+        draft.same = Some([&facts, " ", &flow.record.l4.to_string(), " ", &ruled.said].concat());
         self.backed(&mut draft, ruled.declaration);
         if let Some(near) = ruled.near {
             let at = self.reference(near);
@@ -168,7 +169,8 @@ impl<'m> Flows<'m> {
     fn of_excess(&self, excess: &Excess<'_, '_, '_>, sides: &Sides) -> Draft {
         let Excess { declaration, flow, said } = excess;
         let title = format!("{}: {said}", declaration.id);
-        let mut draft = self.draft("over-budget", Outcome::Fail, title, flow, sides);
+        let to = words::endpoint(flow, sides);
+        let mut draft = self.draft("over-budget", Outcome::Fail, title, flow, sides, to);
         draft.same = Some(declaration.id.clone());
         self.backed(&mut draft, Some(declaration));
         draft.evidence.push("the flow that is shown is the one with which it was exceeded".into());
@@ -177,13 +179,13 @@ impl<'m> Flows<'m> {
 
     fn of_look_up(&self, objection: Objection<'_, '_, '_>, sides: &Sides) -> Draft {
         let Objection { rule, flow, name, same, title, declaration, evidence } = objection;
-        let mut draft = self.draft(rule, Outcome::Fail, title, flow, sides);
+        let to = words::printable(&name.name);
+        let mut draft = self.draft(rule, Outcome::Fail, title, flow, sides, to);
         draft.same = Some(same);
         self.backed(&mut draft, declaration);
         draft.evidence.extend(evidence);
         if let Some(part) = &mut draft.flow {
             part.frames = [name.frame, name.frame];
-            part.endpoint = words::printable(&name.name);
             // The resolver's, which nobody asks about.
             part.address = None;
         }
@@ -195,28 +197,28 @@ impl<'m> Flows<'m> {
 
     /// The place in the manifest, or where a declaration would go.
     fn backed(&self, draft: &mut Draft, declaration: Option<&Declaration>) {
-        let manifest = words::printable(&self.plan.manifest.written);
-        draft.help = wording::help(&draft.rule, &manifest);
+        draft.help = wording::help(draft.rule, &self.file);
         match declaration {
             Some(declaration) => {
-                let text = words::printable(&declaration.text);
+                let text = words::shown(&declaration.text);
                 draft.manifest = Some(self.reference(declaration).place);
                 draft.evidence.push(format!("declared as {}: {text}", declaration.id));
             }
             None => {
                 draft.manifest = Some("no declaration".into());
-                draft.would_go = Some(format!("{manifest}:{}", self.place.line));
+                draft.would_go = Some(format!("{}:{}", self.file, self.place.line));
             }
         }
     }
 
     fn draft(
         &self,
-        rule: &str,
+        rule: &'static str,
         severity: Outcome,
         title: String,
         flow: &AttributedFlow<'_>,
         sides: &Sides,
+        endpoint: String,
     ) -> Draft {
         let record = flow.record;
         let mut draft = Draft::new(rule, severity, title).at(flow.t_ns, &flow.phase, flow.step.clone());
@@ -224,7 +226,7 @@ impl<'m> Flows<'m> {
         draft.flow = Some(FlowPart {
             talker: flow.talker.clone(),
             since: flow.since.clone(),
-            endpoint: words::endpoint(flow, sides),
+            endpoint,
             address: outside(flow, sides),
             transport: record.l4.to_string(),
             capture: flow.file.to_owned(),
@@ -235,6 +237,14 @@ impl<'m> Flows<'m> {
         });
         draft
     }
+}
+
+/// A declaration by its id and its place, as the plan names the manifest, or as that names the profile.
+fn reference(plan: &Plan, manifest: &Manifest, declaration: &Declaration) -> DeclarationRef {
+    let profile = manifest.profile_of(declaration);
+    let file = profile.map_or(&plan.manifest.written, |profile| &profile.written);
+    let place = format!("{file}:{}", declaration.at.line);
+    DeclarationRef { id: declaration.id.clone(), place: words::printable(&place) }
 }
 
 /// The end that the product didn't speak from, and its link address.

@@ -49,7 +49,7 @@ pub(super) fn check(
     for mut draft in gaps.found {
         // What the product did wrong stands, whatever the bench did afterwards.
         if !attempt.retried || draft.severity == Outcome::Fail {
-            draft.severity = policy::severity(&input.manifest.policy, &draft.rule, draft.severity, None);
+            draft.severity = policy::severity(&input.manifest.policy, draft.rule, draft.severity, None);
             collector.add(attempt, draft);
         }
     }
@@ -73,7 +73,7 @@ pub(super) struct Gaps<'o, 'a> {
 }
 
 impl Gaps<'_, '_> {
-    pub(super) fn doubt(&mut self, rule: &str, title: impl Into<String>) -> &mut Draft {
+    pub(super) fn doubt(&mut self, rule: &'static str, title: impl Into<String>) -> &mut Draft {
         self.add(Draft::new(rule, Outcome::Inconclusive, title))
     }
 

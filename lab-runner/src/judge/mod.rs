@@ -14,6 +14,7 @@ mod identity;
 mod integrity;
 mod look_ups;
 mod near;
+mod places;
 mod policy;
 mod rows;
 mod rules;

@@ -1,5 +1,7 @@
 //! What a ruling on a flow means for the run: the rule's word, how bad it is, and how a sentence says so.
 
+use std::borrow::Cow;
+
 use lab_observe::Disagreement;
 
 use super::admit::{Breach, Ruling, Unsure};
@@ -15,7 +17,7 @@ pub(super) struct Ruled<'m> {
     pub(super) rule: &'static str,
     pub(super) severity: Outcome,
     /// How the sentence ends.
-    pub(super) said: String,
+    pub(super) said: Cow<'static, str>,
     /// The declaration that it is about.
     pub(super) declaration: Option<&'m Declaration>,
     /// The one that names this server on another transport or port.
@@ -24,7 +26,7 @@ pub(super) struct Ruled<'m> {
 
 /// What is to be told of a flow; `None` where nothing is.
 pub(super) fn of<'m>(ruling: &Ruling<'m>, flow: &AttributedFlow<'_>) -> Option<Ruled<'m>> {
-    let told = |rule, severity, said: &str, declaration| {
+    let told = |rule, severity, said: &'static str, declaration| {
         Some(Ruled { rule, severity, said: said.into(), declaration, near: None })
     };
     match ruling {
@@ -52,7 +54,8 @@ pub(super) fn of<'m>(ruling: &Ruling<'m>, flow: &AttributedFlow<'_>) -> Option<R
         }
         Ruling::Broken(declaration, breach) => {
             let (rule, said) = of_breach(*breach, declaration, flow);
-            told(rule, Outcome::Fail, &said, Some(*declaration))
+            let declaration = Some(*declaration);
+            Some(Ruled { rule, severity: Outcome::Fail, said, declaration, near: None })
         }
         Ruling::Pretended(declaration) => {
             let said = "a declared name, but no look-up gave this address for it";
@@ -100,28 +103,34 @@ fn of_unsure(unsure: Option<&Unsure>) -> (&'static str, &'static str) {
     }
 }
 
-fn of_breach(breach: Breach, declaration: &Declaration, flow: &AttributedFlow<'_>) -> (&'static str, String) {
+fn of_breach(
+    breach: Breach,
+    declaration: &Declaration,
+    flow: &AttributedFlow<'_>,
+) -> (&'static str, Cow<'static, str>) {
     match breach {
         Breach::Phase => {
-            ("wrong-phase", format!("declared, but not for phase {}", words::printable(&flow.phase)))
+            ("wrong-phase", format!("declared, but not for phase {}", words::shown(&flow.phase)).into())
         }
-        Breach::Talker => {
-            ("wrong-talker", format!("declared for the {}, not for this talker", declaration.talker.word()))
-        }
-        Breach::ClearText => ("clear-text", "declared, but only encrypted".to_owned()),
+        Breach::Talker => (
+            "wrong-talker",
+            format!("declared for the {}, not for this talker", declaration.talker.word()).into(),
+        ),
+        Breach::ClearText => ("clear-text", "declared, but only encrypted".into()),
         Breach::OldTls => {
             let least = declaration.tls.map_or("1.2", TlsVersion::word);
             let spoken = flow.record.version.as_deref().unwrap_or("an unknown version");
             (
                 "tls-too-old",
-                format!("declared with TLS {least} or newer, and {} was agreed on", words::printable(spoken)),
+                format!("declared with TLS {least} or newer, and {} was agreed on", words::shown(spoken))
+                    .into(),
             )
         }
-        Breach::Ech => ("ech-forbidden", "declared without Encrypted Client Hello".to_owned()),
-        Breach::NoSni => ("sni-missing", "declared with a server name in its ClientHello".to_owned()),
+        Breach::Ech => ("ech-forbidden", "declared without Encrypted Client Hello".into()),
+        Breach::NoSni => ("sni-missing", "declared with a server name in its ClientHello".into()),
         Breach::Protocol => {
             let protocol = declaration.protocol.as_deref().unwrap_or("another protocol");
-            ("wrong-protocol", format!("declared, but only for {protocol}"))
+            ("wrong-protocol", format!("declared, but only for {protocol}").into())
         }
     }
 }

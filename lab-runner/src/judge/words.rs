@@ -1,5 +1,7 @@
 //! Findings in plain English. Whatever came from outside is escaped before it gets into a sentence.
 
+use std::borrow::Cow;
+
 use lab_observe::{FlowRecord, L4, Reason};
 
 use super::identity::{LookUps, asserted, looked_up};
@@ -8,6 +10,14 @@ use crate::observation::{AttributedFlow, Role, Sides, Since, server_in_roles};
 /// The text with everything that a terminal or a reader could be fooled by written as an escape: control characters,
 /// and the invisible ones that reorder or hide text.
 pub fn printable(text: &str) -> String {
+    shown(text).into_owned()
+}
+
+/// The same without a copy where nothing has to be escaped, as in most names.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         let hidden = matches!(character,
@@ -19,7 +29,7 @@ pub fn printable(text: &str) -> String {
             shown.push(character);
         }
     }
-    shown
+    Cow::Owned(shown)
 }
 
 /// `1.2 s after pairing`, `during the launch`.
@@ -30,10 +40,12 @@ pub fn when(since: &Since) -> String {
     }
 }
 
-/// Who talks to whom, as a title begins.
-pub(super) fn who_to_whom(flow: &AttributedFlow<'_>, sides: &Sides) -> String {
-    let to = endpoint(flow, sides);
-    if flow.talker.role == Role::Services { to } else { format!("{} → {to}", flow.talker.role.spoken()) }
+/// Who talks to whom, as a title begins; `to` is the [`endpoint`].
+pub(super) fn who_to_whom<'t>(flow: &AttributedFlow<'_>, to: &'t str) -> Cow<'t, str> {
+    match flow.talker.role {
+        Role::Services => Cow::Borrowed(to),
+        role => Cow::Owned([role.spoken(), " → ", to].concat()),
+    }
 }
 
 /// The far end; for what was opened from outside, who opened it and what it reached (its own port is of no meaning).
@@ -52,10 +64,10 @@ pub(super) fn what(flow: &FlowRecord) -> String {
         return "TCP connection attempt without an answer".into();
     }
     let unanswered = if flow.answered { "" } else { ", no answer" };
-    let mut names: Vec<String> = asserted(flow).map(|name| printable(&name.name)).collect();
+    let mut names: Vec<Cow<'_, str>> = asserted(flow).map(|name| shown(&name.name)).collect();
     names.dedup();
     let names = names.join(", ");
-    let spoken = match flow.app.as_str() {
+    let mut spoken = match flow.app.as_str() {
         "tls" | "quic" | "dtls" if flow.guessed => {
             format!("{transport}, perhaps {}", flow.app.to_uppercase())
         }
@@ -64,7 +76,7 @@ pub(super) fn what(flow: &FlowRecord) -> String {
             match names.as_str() {
                 "" if flow.ech => format!("{} with its name encrypted", app.to_uppercase()),
                 "" => format!("{} without SNI", app.to_uppercase()),
-                names => format!("{} with SNI {names}{hidden}", app.to_uppercase()),
+                names => [&app.to_uppercase(), " with SNI ", names, hidden].concat(),
             }
         }
         "http" if names.is_empty() => "clear-text HTTP".into(),
@@ -77,12 +89,13 @@ pub(super) fn what(flow: &FlowRecord) -> String {
         app if app.eq_ignore_ascii_case(&transport) => transport,
         app => printable(&app.to_uppercase()),
     };
-    format!("{spoken}{unanswered}")
+    spoken.push_str(unanswered);
+    spoken
 }
 
 /// What is known of the server's name beside what the client asserts.
-pub(super) fn naming(flow: &FlowRecord, look_ups: LookUps) -> String {
-    let mut found: Vec<String> = looked_up(flow).map(|name| printable(&name.name)).collect();
+pub(super) fn naming(flow: &FlowRecord, look_ups: LookUps) -> Cow<'static, str> {
+    let mut found: Vec<Cow<'_, str>> = looked_up(flow).map(|name| shown(&name.name)).collect();
     found.sort();
     found.dedup();
     if !found.is_empty() {
@@ -90,7 +103,7 @@ pub(super) fn naming(flow: &FlowRecord, look_ups: LookUps) -> String {
         let more = found.len().saturating_sub(SHOWN);
         found.truncate(SHOWN);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return format!("address looked up as {}{more}", found.join(", "));
+        return format!("address looked up as {}{more}", found.join(", ")).into();
     }
     let reason = match flow.reason {
         Some(Reason::NeverQueried) | None => "address never looked up",

@@ -4,9 +4,9 @@
 //! A look-up costs time in proportion to the name's labels and to what it finds. Patterns share a tree of their
 //! labels, read from the right, and all of them are followed through a name at once: none is tried again.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::class::{Class, NTP_POOL, Surroundings};
@@ -38,12 +38,12 @@ impl<'m> Index<'m> {
     pub fn of(manifest: &'m Manifest) -> Index<'m> {
         let mut index = Index {
             declarations: manifest.declarations().collect(),
-            hosts: HashMap::new(),
-            suffixes: HashMap::new(),
+            hosts: HashMap::default(),
+            suffixes: HashMap::default(),
             globs: GlobTree::default(),
-            networks: HashMap::new(),
-            classes: HashMap::new(),
-            named: HashMap::new(),
+            networks: HashMap::default(),
+            classes: HashMap::default(),
+            named: HashMap::default(),
         };
         for number in 0..index.declarations.len() {
             let (place, declaration) = (Place(number as u32), index.declarations[number]);
@@ -132,7 +132,9 @@ impl<'m> Index<'m> {
     fn by_name(&self, name: &str, found: &mut Vec<Place>) {
         let Some(name) = canonical(name) else { return };
         found.extend(self.hosts.get(&*name).into_iter().flatten());
-        found.extend(tails(&name).filter_map(|tail| self.suffixes.get(tail)).flatten());
+        if !self.suffixes.is_empty() {
+            found.extend(tails(&name).filter_map(|tail| self.suffixes.get(tail)).flatten());
+        }
         self.globs.find(&name, found);
     }
 
@@ -163,11 +165,14 @@ struct GlobTree<'m> {
     nodes: Vec<GlobNode>,
     /// The labels of all patterns by number: one of a name is compared once, however many patterns are followed.
     labels: HashMap<&'m str, u32>,
+    /// Where a label leads to from a node.
+    exact: HashMap<(usize, u32), usize>,
 }
 
 #[derive(Debug, Default)]
 struct GlobNode {
-    exact: BTreeMap<u32, usize>,
+    /// Labels lead on from it.
+    branches: bool,
     one: Option<usize>,
     many: Option<usize>,
     /// It was reached by `**`, which may take more labels.
@@ -178,13 +183,14 @@ struct GlobNode {
 
 impl GlobNode {
     fn is_leaf(&self) -> bool {
-        self.exact.is_empty() && self.one.is_none() && self.many.is_none()
+        !self.branches && self.one.is_none() && self.many.is_none()
     }
 }
 
 impl Default for GlobTree<'_> {
     fn default() -> Self {
-        GlobTree { nodes: vec![GlobNode::default()], labels: HashMap::new() }
+        let nodes = vec![GlobNode::default()];
+        GlobTree { nodes, labels: HashMap::default(), exact: HashMap::default() }
     }
 }
 
@@ -198,7 +204,8 @@ impl<'m> GlobTree<'m> {
                 Label::Exact(label) => {
                     let number = self.labels.len() as u32;
                     let number = *self.labels.entry(label).or_insert(number);
-                    *node.exact.entry(number).or_insert(new)
+                    node.branches = true;
+                    *self.exact.entry((at, number)).or_insert(new)
                 }
                 Label::One => *node.one.get_or_insert(new),
                 Label::Many => *node.many.get_or_insert(new),
@@ -215,12 +222,18 @@ impl<'m> GlobTree<'m> {
         if self.nodes.len() == 1 {
             return;
         }
-        let (mut here, mut next, mut leaves) = (vec![0], Vec::new(), Vec::new());
-        for label in name.rsplit('.') {
-            let label = self.labels.get(label);
-            for at in here.drain(..) {
+        let (mut here, mut next, mut leaves) = (vec![0], Vec::with_capacity(16), Vec::new());
+        let (mut last, mut settled) = ("", false);
+        for written in name.rsplit('.') {
+            // What led back to the same places does so again.
+            if settled && written == last {
+                continue;
+            }
+            let label = self.labels.get(written).copied();
+            for &at in &here {
                 let node = &self.nodes[at];
-                next.extend(label.and_then(|label| node.exact.get(label)));
+                let exact = label.filter(|_| node.branches).and_then(|label| self.exact.get(&(at, label)));
+                next.extend(exact);
                 next.extend(node.one);
                 next.extend(node.stays.then_some(at));
                 match node.many.map(|many| (many, &self.nodes[many])) {
@@ -233,7 +246,9 @@ impl<'m> GlobTree<'m> {
             // Each place in the tree is followed once, by however many ways it was reached.
             next.sort_unstable();
             next.dedup();
+            (last, settled) = (written, here == next);
             std::mem::swap(&mut here, &mut next);
+            next.clear();
             if here.is_empty() {
                 break;
             }
@@ -297,6 +312,11 @@ mod tests {
                 names.extend([format!("{one}.{two}.u8.example"), format!("{one}.{two}.a.b.u8.example")]);
             }
         }
+        // A row of the same label, at the end of a name and within it.
+        names.extend((1..6).flat_map(|count| {
+            let row = "a.".repeat(count);
+            ["", "b.", "a.b."].map(|before| format!("{before}{row}b.{row}u8.example"))
+        }));
         for name in &names {
             let found: Vec<&str> = index
                 .covering_name(name)

@@ -33,13 +33,26 @@ pub(super) fn canonical(written: &str) -> Option<Cow<'_, str>> {
     } else {
         idna::domain_to_ascii_cow(cut.as_bytes(), idna::AsciiDenyList::EMPTY).ok()?
     };
-    (name.len() <= LONGEST_NAME && name.split('.').all(is_label)).then_some(name)
+    (name.len() <= LONGEST_NAME && has_labels(&name)).then_some(name)
 }
 
-/// Whether it is one label of a name in its canonical form. `_` is no letter of a host name and of many service names.
-pub(super) fn is_label(label: &str) -> bool {
-    (1..=LONGEST_LABEL).contains(&label.len())
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+/// Whether a name is made of labels and of nothing else.
+fn has_labels(name: &str) -> bool {
+    let mut length = 0;
+    for byte in name.bytes() {
+        length = match byte {
+            b'.' if length == 0 => return false,
+            b'.' => 0,
+            _ if length < LONGEST_LABEL && is_of_label(byte) => length + 1,
+            _ => return false,
+        };
+    }
+    length > 0
+}
+
+/// `_` is no letter of a host name and of many service names.
+fn is_of_label(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 /// The name itself and every name that it stands under, longest first: `a.b.c`, `b.c`, `c`.
@@ -75,6 +88,22 @@ mod tests {
             assert!(canonical_host(bad).is_err(), "{bad:?}");
         }
         assert!(canonical(&"ü".repeat(1 << 20)).is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_plain_already_is_what_idna_makes_of_it() {
+        let label = |length| "a".repeat(length);
+        let full = format!("{0}.{0}.{0}.{1}", label(63), label(61));
+        assert_eq!(full.len(), LONGEST_NAME);
+        let odd = ["_dns.a-b.example", "-a-.example", "0.1", "a..b", ".a", "a.", "a..", "", ".", "a.b"];
+        let long = [full.clone(), full + "a", label(63), label(64)];
+        for name in odd.map(str::to_owned).into_iter().chain(long) {
+            let cut = name.strip_suffix('.').unwrap_or(&name);
+            let made = idna::domain_to_ascii_cow(cut.as_bytes(), idna::AsciiDenyList::EMPTY).ok();
+            let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_of_label);
+            let made = made.filter(|name| name.len() <= 253 && name.split('.').all(is_label));
+            assert_eq!(canonical(&name), made, "{name:?}");
+        }
     }
 
     #[test]

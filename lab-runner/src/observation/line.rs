@@ -109,7 +109,10 @@ fn in_roles(name: &Name, sides: &Sides) -> Name {
         (_, Ok(ip)) => sides.role(ip, None).map(str::to_owned),
         _ => None,
     };
-    Name { name: written.unwrap_or_else(|| name.name.clone()), ..name.clone() }
+    match written {
+        Some(written) => Name { name: written, ..name.clone() },
+        None => name.clone(),
+    }
 }
 
 /// The server of a flow as people read it: address and port, or the address alone where the transport has no ports.
