@@ -269,7 +269,7 @@ pub enum Action {
     /// ble: disconnect, remove the bond that this run made.
     ReleaseRadio,
 
-    /// companion: start the app.
+    /// companion: start the app. Replies [`crate::Reply::Started`] where the bench names its program by a path.
     Launch {
         /// Its name on the bench.
         app: String,

@@ -68,6 +68,9 @@ pub struct Network {
     /// Next hops of the phone's default routes, one an address family.
     #[serde(default)]
     pub phone_via: Vec<IpAddr>,
+    /// The resolvers that the phone is given.
+    #[serde(default)]
+    pub resolvers: Vec<IpAddr>,
     /// The services' `eth0`: addresses with prefix length.
     pub services: Vec<String>,
     /// Addresses behind it, on which the services answer.

@@ -18,6 +18,16 @@ impl BlobRef {
         Self { sha256: sha256_hex(bytes), bytes: bytes.len() as u64 }
     }
 
+    /// The reference to what a source gives until its end, which is not kept.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn of_all(mut source: impl std::io::Read) -> std::io::Result<Self> {
+        let mut hash = Sha256::new();
+        let bytes = std::io::copy(&mut source, &mut hash)?;
+        Ok(Self { sha256: hex(&hash.finalize()), bytes })
+    }
+
     /// Whether these bytes are what the reference names.
     pub fn names(&self, bytes: &[u8]) -> bool {
         bytes.len() as u64 == self.bytes && sha256_hex(bytes) == self.sha256

@@ -140,6 +140,11 @@ pub enum Reply {
         /// False where it was there already.
         written: bool,
     },
+    /// An app was started.
+    Started {
+        /// Its program, as it was then; of a script the script.
+        program: BlobRef,
+    },
     /// An expectation was met.
     Matched {
         /// The line, the value read, or the notification's bytes in hexadecimal.

@@ -5,6 +5,7 @@ mod offspring;
 mod shadow;
 
 use std::{
+    fs::File,
     io::Read,
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab_protocol::{Action, Event, Fault, Reply, binding};
+use lab_protocol::{Action, BlobRef, Event, Fault, Reply, binding};
 use nix::{
     sys::{
         signal::{Signal, kill, killpg},
@@ -107,6 +108,9 @@ impl CompanionAgent {
             Fault::bench("app-not-started", format!("{app} ({}) can't be started: {error}", program.program))
                 .with_help("check the program that the bench names for this app")
         };
+        // Opened before it runs, so that it is what runs; a name without a path may be any file's.
+        let path = Some(&program.program).filter(|name| name.contains('/'));
+        let file = path.map(File::open).transpose().map_err(|error| failed(&error))?;
         let mut command = Command::new(&program.program);
         command
             .args(&program.args)
@@ -147,7 +151,9 @@ impl CompanionAgent {
             .map_err(|error| failed(&error))?;
         let attached = self.companion.attached.clone();
         self.running = Some(Running { app: app.to_owned(), child, life, stdin, waiter, attached });
-        Ok(Reply::Ok)
+        // While it runs already: a large program takes its time.
+        let program = file.map(BlobRef::of_all).transpose().map_err(|error| failed(&error))?;
+        Ok(program.map_or(Reply::Ok, |program| Reply::Started { program }))
     }
 
     /// Reads a stream of the app on a thread, each line into the log and the buffer.

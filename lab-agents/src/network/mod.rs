@@ -196,7 +196,9 @@ impl NetworkAgent {
                 ),
             ],
             vantages: vec![Vantage { name: "phone".to_owned(), side: "phone".to_owned() }],
-            ..NetworkFacts::default()
+            gateways: network.phone_via.iter().map(ToString::to_string).collect(),
+            resolvers: network.resolvers.iter().map(ToString::to_string).collect(),
+            networks: network.phone.iter().filter_map(|text| topology::network_of(text)).collect(),
         }
     }
 }

@@ -44,6 +44,22 @@ pub(super) fn parse_address(text: &str) -> Option<(IpAddr, u8)> {
     (prefix <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, prefix))
 }
 
+/// The network that an address with its prefix length is in, as `192.0.2.0/24`.
+pub(super) fn network_of(text: &str) -> Option<String> {
+    let (address, prefix) = parse_address(text)?;
+    let network = match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::from(std::net::Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::from(std::net::Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
+    };
+    Some(format!("{network}/{prefix}"))
+}
+
 /// Sets both namespaces up; the caller is in the phone's and comes back to it.
 pub(super) fn build(
     network: &binding::Network,

@@ -58,6 +58,7 @@ impl Bench {
             last_id: 0,
         };
         let network = binding::Network {
+            resolvers: vec!["203.0.113.53".parse().unwrap()],
             phone: vec!["192.0.2.10/24".into(), "2001:db8:1::10/64".into()],
             phone_via: vec!["192.0.2.1".parse().unwrap(), "2001:db8:1::1".parse().unwrap()],
             services: vec!["192.0.2.1/24".into(), "2001:db8:1::1/64".into()],
@@ -212,8 +213,11 @@ impl Bench {
         bytes
     }
 
-    pub(crate) fn launch(&mut self) {
-        assert_eq!(self.call("companion", Action::Launch { app: "companion".into() }), Ok(Reply::Ok));
+    /// Starts an app; all of them are this program.
+    pub(crate) fn launch(&mut self, app: &str) {
+        let program = File::open(std::env::current_exe().unwrap()).and_then(BlobRef::of_all).unwrap();
+        let started = self.call("companion", Action::Launch { app: app.into() });
+        assert_eq!(started, Ok(Reply::Started { program }), "{app}");
     }
 
     pub(crate) fn expect(&mut self, pattern: &str) -> Result<Reply, lab_protocol::Fault> {

@@ -142,11 +142,14 @@ const COVERT_TLS: &str = r#"{"transport":"tls","address":"203.0.113.66","when":"
 fn traffic_is_captured() {
     let (mut bench, facts) = Bench::new(&[], &["--covert", COVERT_TLS]);
     assert_eq!(facts.sides[0].addresses, ["192.0.2.10", "2001:db8:1::10"]);
+    assert_eq!(facts.gateways, ["192.0.2.1", "2001:db8:1::1"]);
+    assert_eq!(facts.resolvers, ["203.0.113.53"]);
+    assert_eq!(facts.networks, ["192.0.2.0/24", "2001:db8:1::/64"]);
     bench.start_capture("phone");
     bench.start_capture("services");
     bench.canary("phone", 1);
     bench.canary("services", 2);
-    bench.launch();
+    bench.launch("companion");
     assert!(matches!(bench.expect(r"companion (?<version>\S+) started"), Ok(Reply::Matched { groups, .. })
         if groups["version"] == "2.3.1"));
     bench.wait_for_app();
@@ -190,7 +193,7 @@ fn echo_requests_and_ipv6() {
     ] {
         let (mut bench, _) = Bench::new(&["--echo", "udp:3478"], &["--covert", covert]);
         bench.start_capture("phone");
-        bench.launch();
+        bench.launch("companion");
         bench.wait_for_app();
         let captured = frames(&bench.stop_capture("phone"));
         assert!(captured.iter().any(|(_, frame)| to(frame, address)), "{covert}: nothing sent");
@@ -236,7 +239,7 @@ const CHATTER: u64 = 100;
 fn loopback() {
     let (mut bench, _) = Bench::new(&[], &[]);
     bench.start_capture("own");
-    assert_eq!(bench.call("companion", Action::Launch { app: "chatter".into() }), Ok(Reply::Ok));
+    bench.launch("chatter");
     bench.wait_for(|event| matches!(event, Event::Exited { what, .. } if what == "chatter"));
     let began = Instant::now();
     assert_eq!(frames(&bench.stop_capture("own")).len() as u64, CHATTER);
@@ -246,7 +249,7 @@ fn loopback() {
 
 fn crashed_app() {
     let (mut bench, _) = Bench::new(&[], &["--crash-after", "started"]);
-    bench.launch();
+    bench.launch("companion");
     bench.wait_for(|event| matches!(event, Event::Exited { what, status } if what == "companion" && status == "killed by signal 6"));
     assert!(bench.expect("started").is_ok(), "what it said before is still there");
     let fault = bench.expect("registered").unwrap_err();
@@ -280,7 +283,7 @@ fn drops() {
     let (mut bench, _) = Bench::new(&[], &[]);
     bench.start_capture("phone");
     bench.start_capture("narrow");
-    assert_eq!(bench.call("companion", Action::Launch { app: "flood".into() }), Ok(Reply::Ok));
+    bench.launch("flood");
     bench.wait_for(|event| matches!(event, Event::Exited { what, .. } if what == "flood"));
     let mut stop =
         |vantage: &str| match bench.call("capture", Action::StopCapture { vantage: vantage.into() }) {
@@ -298,7 +301,7 @@ fn drops() {
 
 fn killed_agent() {
     let (mut bench, _) = Bench::new(&[], &[]);
-    assert_eq!(bench.call("companion", Action::Launch { app: "sleeper".into() }), Ok(Reply::Ok));
+    bench.launch("sleeper");
     let dir = bench.dir.path().to_owned();
     wait_until("services and app run", || mentioned(&dir) == 2);
     kill(&bench.agents["companion"]);
@@ -338,7 +341,7 @@ fn privileges(process: &str) -> String {
 
 fn confined() {
     let (mut bench, _) = Bench::new(&[], &[]);
-    assert_eq!(bench.call("companion", Action::Launch { app: "curious".into() }), Ok(Reply::Ok));
+    bench.launch("curious");
     for line in [r"^open 0 1 2$", r"^status ,,,,,1$", r"^raw socket -1$"] {
         assert!(bench.expect(line).is_ok(), "{line}: {:?}", bench.events);
     }
@@ -365,7 +368,7 @@ fn forker(args: &[&str]) -> ExitCode {
 
 fn stopped_with_its_children() {
     let (mut bench, _) = Bench::new(&[], &[]);
-    assert_eq!(bench.call("companion", Action::Launch { app: "forker".into() }), Ok(Reply::Ok));
+    bench.launch("forker");
     assert!(bench.expect("forked").is_ok());
     let dir = bench.dir.path().to_owned();
     wait_until("services, app and its child run", || mentioned(&dir) == 3);

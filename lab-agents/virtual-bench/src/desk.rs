@@ -183,7 +183,7 @@ fn gateway(config: &DeskConfig, lab: &Path, directory: &Path) -> Value {
     json!({
         "kind": "gateway",
         "driver": "namespaces",
-        "phone": {"addresses": PHONE, "routes": GATEWAYS},
+        "phone": {"addresses": PHONE, "routes": GATEWAYS, "resolvers": Addresses::default().dns},
         "services": {
             "addresses": SERVICES,
             "services": addresses(),

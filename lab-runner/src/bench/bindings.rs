@@ -75,6 +75,7 @@ fn network(gateway: &Gateway, folder: &Path) -> binding::Network {
     binding::Network {
         phone: gateway.phone.addresses.iter().map(ToString::to_string).collect(),
         phone_via: gateway.phone.routes.clone(),
+        resolvers: gateway.phone.resolvers.clone(),
         services: gateway.services.addresses.iter().map(ToString::to_string).collect(),
         service_addresses: gateway.services.services.clone(),
         program: gateway.services.program.as_ref().map(|named| program(named, folder)),

@@ -190,6 +190,10 @@ pub struct PhoneEnd {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub routes: Vec<std::net::IpAddr>,
+    /// The resolvers that it is given: what a manifest's `class: dns-resolver` means here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub resolvers: Vec<std::net::IpAddr>,
 }
 
 /// The services' end of the link, `eth0`, and the addresses behind it.

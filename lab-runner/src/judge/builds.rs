@@ -20,7 +20,12 @@ pub(super) fn check(manifest: &Manifest, heard: &Heard<'_>, place: &str) -> Vec<
     let (firmware, app) = ran(heard);
     let parts = [
         ("firmware", &manifest.builds.firmware, firmware, "flash it, or expect its `version` on the console"),
-        ("app", &manifest.builds.app, app, "expect its `version` from the companion"),
+        (
+            "app",
+            &manifest.builds.app,
+            app,
+            "launch it by its path, or expect its `version` from the companion",
+        ),
     ];
     parts.into_iter().filter_map(|(what, builds, ran, how)| of(what, builds, &ran, place, how)).collect()
 }
@@ -58,7 +63,7 @@ fn of(what: &str, builds: &[Build], ran: &Ran, place: &str, how: &str) -> Option
     Some(draft)
 }
 
-/// The firmware that was flashed last, and the versions that expectations captured in a group called `version`: from the
+/// The firmware that was flashed last, the app that was started last, and the versions that expectations captured in a group called `version`: from the
 /// console or over Bluetooth the watch's, from the companion the app's.
 fn ran(heard: &Heard<'_>) -> (Ran, Ran) {
     let (mut firmware, mut app) = (Ran::default(), Ran::default());
@@ -71,6 +76,10 @@ fn ran(heard: &Heard<'_>) -> (Ran, Ran) {
                     // Another firmware has another version.
                     firmware = Ran { version: None, sha256: Some(image.sha256.clone()) };
                 }
+            }
+            // The same program started again is no other build.
+            Reply::Started { program } if app.sha256.as_ref() != Some(&program.sha256) => {
+                app = Ran { version: None, sha256: Some(program.sha256.clone()) };
             }
             Reply::Matched { groups, .. } => {
                 let Some(version) = groups.get("version") else { continue };

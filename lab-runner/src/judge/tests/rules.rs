@@ -1,7 +1,7 @@
 //! The eight rules of docs/verdict.md, as far as `endpoints` and `attempts` don't have them.
 
 use lab_observe::{FlowRecord, L4, Name, NameKind, Reason, State};
-use lab_protocol::{Action, AgentKind, Body, Event, Reply, Source};
+use lab_protocol::{Action, AgentKind, BlobRef, Body, Event, Reply, Source};
 
 use super::*;
 use crate::manifest::Profile;
@@ -326,6 +326,25 @@ fn another_build_than_the_manifest_speaks_of_is_inconclusive() {
     };
     assert_eq!(rules(&ran(told("2.3.1"))), (Outcome::Pass, vec![]));
     assert_eq!(rules(&ran(told("2.4.0"))), (Outcome::Inconclusive, vec!["other-build"]));
+}
+
+#[test]
+fn an_app_is_told_by_the_hash_of_its_program() {
+    let program = BlobRef::of(b"the app");
+    let of = |hash: &str| {
+        MANIFEST.replace("endpoints:", &format!("builds: {{app: [{{sha256: {hash}}}]}}\nendpoints:"))
+    };
+    let ran = |manifest: &str| {
+        let companion = Source::new(AgentKind::Companion, "phone");
+        let launch = Action::Launch { app: "companion".into() };
+        let log = run().asked(7_010, companion.clone(), "launch companion", launch);
+        let (id, reply) = (log.last_id(), Reply::Started { program: program.clone() });
+        let log = log.said(7_020, companion, Some(id), Event::Done { reply });
+        judged_by(PLAN, manifest, &[attempt(log.teardown(7_100, FRAMES, 0).end(7_500), meant())])
+    };
+    assert_eq!(rules(&ran(&of(&program.sha256))), (Outcome::Pass, vec![]));
+    let other = BlobRef::of(b"another").sha256;
+    assert_eq!(rules(&ran(&of(&other))), (Outcome::Inconclusive, vec!["other-build"]));
 }
 
 #[test]
