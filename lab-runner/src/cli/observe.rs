@@ -72,13 +72,11 @@ fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut imp
     for captures in args.captures.chunks(threads()) {
         for (capture, observer) in captures.iter().zip(read_all(captures, args.explain)) {
             let name = capture.display().to_string();
-            let summary = match observer {
-                Ok(observer) => shown(args, observer, &name, style, out)?,
-                Err(reason) => Err(reason),
-            };
-            let summary = match summary {
+            let shown = observer.map_err(Unshown::Capture);
+            let summary = match shown.and_then(|observer| show(args, observer, &name, style, out)) {
                 Ok(summary) => summary,
-                Err(reason) => {
+                Err(Unshown::Out(error)) => return Err(error),
+                Err(Unshown::Capture(reason)) => {
                     // Nobody is left to tell when stderr is closed; the exit code says it all the same.
                     let _ = writeln!(err, "error: {name}: {reason}");
                     code = UNREADABLE;
@@ -109,32 +107,45 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Shows what was observed; `Err` inside where there is no flow to explain.
-fn shown(
+/// Why a capture is not shown.
+enum Unshown {
+    /// It can't be read, or has no flow to explain.
+    Capture(String),
+    /// Nobody takes what is told.
+    Out(io::Error),
+}
+
+impl From<io::Error> for Unshown {
+    fn from(error: io::Error) -> Self {
+        Self::Out(error)
+    }
+}
+
+/// Shows what was observed.
+fn show(
     args: &ObserveArgs,
     observer: Observer,
     name: &str,
     style: Style,
     out: &mut impl Write,
-) -> io::Result<Result<Summary, String>> {
+) -> Result<Summary, Unshown> {
     if let Some(flow) = args.explain {
         let Ended { summary, explanation, .. } = observer.finish_each(|_| ());
         let Some(explanation) = explanation else {
-            return Ok(Err(format!("it has no flow {flow}: it has {}", summary.flows)));
+            return Err(Unshown::Capture(format!("it has no flow {flow}: it has {}", summary.flows)));
         };
         lab_observe::render_explanation(&explanation, style, out)?;
-        return Ok(Ok(summary));
+        return Ok(summary);
     }
     if args.format == Format::Text {
         let observation = observer.finish();
         lab_observe::render_text(&observation, name, style, out)?;
-        return Ok(Ok(observation.summary));
+        return Ok(observation.summary);
     }
     // Flows are written as they are told: their records are many times what is kept of them.
     let mut lines = JsonLines::new(name);
     if threads() > 1 {
-        let ended = told::tell(observer, |record| lines.write(record, out))?;
-        return Ok(Ok(ended.summary));
+        return Ok(told::tell(observer, |record| lines.write(record, out))?.summary);
     }
     let mut written = Ok(());
     let ended = observer.finish_each(|record| {
@@ -142,7 +153,8 @@ fn shown(
             written = lines.write(&record, out);
         }
     });
-    written.map(|()| Ok(ended.summary))
+    written?;
+    Ok(ended.summary)
 }
 
 /// Reads captures side by side; what each told comes in their order.
