@@ -1,7 +1,6 @@
 //! `lab observe CAPTURE…`: the flows of captures, and who is at the other end of each.
 
 mod ahead;
-mod told;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
@@ -144,9 +143,6 @@ fn show(
     }
     // Flows are written as they are told: their records are many times what is kept of them.
     let mut lines = JsonLines::new(name);
-    if threads() > 1 {
-        return Ok(told::tell(observer, |record| lines.write(record, out))?.summary);
-    }
     let mut written = Ok(());
     let ended = observer.finish_each(|record| {
         if written.is_ok() {
@@ -183,9 +179,11 @@ fn read(capture: &Path, explain: Option<u64>) -> Result<Observer, String> {
     if let Some(flow) = explain {
         observer.explain(flow);
     }
-    let observed = match threads() {
-        1 => observer.read_stretches(source),
-        _ => read_ahead(source, |ahead| observer.read_stretches(ahead)),
+    let observed = match source.packing() {
+        // Unpacking takes as long as all the rest.
+        Some(_) if threads() > 1 => read_ahead(source, |ahead| observer.read_stretches(ahead)),
+        // Reading takes no time beside it, and bytes that another core read lie far away.
+        _ => observer.read_stretches(source),
     };
     observed.map(|()| observer).map_err(|error| error.to_string())
 }
