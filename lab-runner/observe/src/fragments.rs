@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::capture::Frame;
 use crate::hash::Hasher;
 use crate::ip::{Addr, Fragment, Ip};
-use crate::packet::Wire;
+use crate::link::Link;
 use crate::stream::Budget;
 
 /// Datagrams whose fragments are awaited.
@@ -55,7 +56,10 @@ pub(crate) struct First {
 /// A piece that came before the first one, and is not counted into any flow yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiting {
-    pub(crate) wire: Wire<'static>,
+    pub(crate) frame: Frame<'static>,
+    pub(crate) number: u64,
+    pub(crate) link: Link,
+    pub(crate) carrier: Option<usize>,
     pub(crate) ip: Ip,
 }
 

@@ -152,7 +152,9 @@ impl Names {
                 }
                 self.bytes += ENTRY_BYTES + names;
                 let (name, chain) = (address.name.clone(), address.chain.clone());
-                self.answers.entry(key).or_default().push(Answer { name, chain, frame, ttl: address.ttl });
+                // Most addresses have one name.
+                let answers = self.answers.entry(key).or_insert_with(|| Vec::with_capacity(1));
+                answers.push(Answer { name, chain, frame, ttl: address.ttl });
             }
         }
     }

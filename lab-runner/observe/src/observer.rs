@@ -111,7 +111,7 @@ impl Observer {
         let number = self.summary.packets;
         self.begun_ns.get_or_insert(frame.ts_ns);
         let link = link::decode(frame.link_type, frame.data);
-        let mut wire = Wire { frame, number, link, carrier: None };
+        let mut wire = Wire { frame: &frame, number, link, carrier: None };
         let mut consulted = self.link(&wire);
         while let Some(at) = wire.link.rest {
             wire.link = link::next(frame.data, at);
@@ -236,11 +236,11 @@ impl Observer {
         if let Some(fragment) = &ip.fragment {
             return self.piece(wire, at, ip, fragment, Within { tunnel, depth });
         }
-        let Some((ends, transport)) = transport::read(data, ip, tunnel) else {
+        let Some((ends, transport)) = &transport::read(data, ip, tunnel) else {
             self.malformed(wire, "transport_malformed");
             return data.len();
         };
-        let packet = Packet { wire, data, at, ip, ends, transport };
+        let packet = Packet { wire, data, at, ip, ends, transport: *transport };
         let looked = icmp_error::look(data, at, ip);
         let looked_to = looked.as_ref().map_or(0, |looked| looked.end);
         if let Some(quoted) = looked.and_then(|looked| looked.quoted)
@@ -254,7 +254,7 @@ impl Observer {
         if ip.source_routed {
             self.odd(index, "source_routed", wire.number);
         }
-        let consulted = match transport {
+        let consulted = match *transport {
             Transport::Tcp { seq, flags, payload_at } => {
                 let segment = Segment {
                     seq,
@@ -292,7 +292,7 @@ impl Observer {
             self.odd(index, "tunnel_too_deep", packet.wire.number);
             return data.len();
         }
-        let tunnel = self.tunnel(*ends, inner.app, index);
+        let tunnel = self.tunnel(ends, inner.app, index);
         let mut inside = *packet.wire;
         inside.link.vlan = inner.vlan;
         inside.carrier = Some(index);
@@ -300,7 +300,7 @@ impl Observer {
     }
 
     /// The tunnel between two ends, named by the first flow that carried it: the two directions may differ in ports.
-    fn tunnel(&mut self, ends: Ends, app: &'static str, index: usize) -> u64 {
+    fn tunnel(&mut self, ends: &Ends, app: &'static str, index: usize) -> u64 {
         let (low, high) = (ends.src.0.min(ends.dst.0), ends.src.0.max(ends.dst.0));
         *self.tunnels.entry((low, high, app, ends.tunnel)).or_insert(index as u64 + 1)
     }

@@ -8,7 +8,7 @@ use crate::transport::{Ends, Transport};
 /// What all layers of one frame share; lent from layer to layer, as copying it costs more than looking into it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wire<'a> {
-    pub(crate) frame: Frame<'a>,
+    pub(crate) frame: &'a Frame<'a>,
     pub(crate) number: u64,
     pub(crate) link: Link,
     /// The flow, by its index, whose packet carries what is looked at now.
@@ -24,7 +24,7 @@ pub(crate) struct Packet<'a> {
     /// Where its IP header begins.
     pub(crate) at: usize,
     pub(crate) ip: &'a Ip,
-    pub(crate) ends: Ends,
+    pub(crate) ends: &'a Ends,
     pub(crate) transport: Transport,
 }
 

@@ -1,5 +1,6 @@
 //! From a flow's evidence to its state: named, ambiguous, or unresolved and why.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::flow::{Evidence, Flow, Hot, SERVER, UNKNOWN};
@@ -28,7 +29,7 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
     let verdict = decide(hot, &flow, &evidence);
     let (shown, left_out) = shown(&evidence);
     let port_suggests = match flow.app {
-        UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(str::to_owned),
+        UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Cow::Borrowed),
         _ => None,
     };
     let weird = evidence.weird_words();

@@ -35,6 +35,8 @@ pub enum Format {
     Text,
 }
 
+/// Bytes of flows; a capture's are many.
+const WRITTEN_AT_ONCE: usize = 128 * 1024;
 /// What `observe` answers with when a capture can't be read.
 const UNREADABLE: u8 = 2;
 /// What it answers with when a capture is cut, or lacks packets.
@@ -48,7 +50,7 @@ pub fn run(args: &ObserveArgs) -> u8 {
             true => Style::Colour,
             false => Style::Plain,
         };
-    let mut out = BufWriter::new(stdout.lock());
+    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, stdout.lock());
     let written = observe(args, style, &mut out, &mut io::stderr().lock());
     match written.and_then(|code| out.flush().map(|()| code)) {
         Ok(code) => code,

@@ -84,14 +84,18 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// Adds a name once.
+    /// Adds a name that it does not [have](Self::has).
     pub(crate) fn name(&mut self, name: Name) {
-        if name.name.is_empty() || self.has(name.kind, &name.name, name.qtype.as_deref()) {
+        if name.name.is_empty() {
             return;
         }
         if self.names.len() >= MAX_NAMES {
             self.dropped += 1;
             return;
+        }
+        if self.names.is_empty() {
+            // Most flows have one.
+            self.names.reserve_exact(1);
         }
         self.names.push(name);
     }
@@ -100,7 +104,8 @@ impl Evidence {
     pub(crate) fn has(&self, kind: NameKind, name: &str, qtype: Option<&str>) -> bool {
         let is_it =
             |known: &Name| known.kind == kind && known.name == name && known.qtype.as_deref() == qtype;
-        self.names.iter().any(is_it)
+        // What is told again is so at once, as a rule.
+        self.names.iter().rev().any(is_it)
     }
 
     /// Notes the first frame of an oddity.

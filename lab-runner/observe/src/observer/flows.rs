@@ -31,7 +31,7 @@ impl Observer {
         };
         let sound = sound && !(side == SERVER && flow.is_from_client(wire.link.src));
         if sound {
-            flow.count(&wire.frame, wire.number, side);
+            flow.count(wire.frame, wire.number, side);
         }
         sound
     }
@@ -64,7 +64,7 @@ impl Observer {
         };
         let flow = &mut self.flows.hot[index];
         let side = if flow.client_is_low == forward { CLIENT } else { SERVER };
-        flow.count(&wire.frame, wire.number, side);
+        flow.count(wire.frame, wire.number, side);
         flow.longest[side] = flow.longest[side].max(packet.length() as u32);
         flow.forged |= side == SERVER && flow.is_from_client(wire.link.src);
         Some((index, side))

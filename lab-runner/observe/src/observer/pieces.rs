@@ -80,16 +80,16 @@ impl Observer {
         key: Key,
         tunnel: u64,
     ) -> Option<usize> {
-        let Some((ends, transport)) = transport::read(data, ip, tunnel) else {
+        let Some((ends, transport)) = &transport::read(data, ip, tunnel) else {
             self.malformed(wire, "transport_malformed");
             return None;
         };
-        let packet = Packet { wire, data, at, ip, ends, transport };
+        let packet = Packet { wire, data, at, ip, ends, transport: *transport };
         let (index, side) = self.flow(&packet)?;
         if ip.source_routed {
             self.odd(index, "source_routed", wire.number);
         }
-        match transport {
+        match *transport {
             // What it carries comes later, with the rest.
             Transport::Tcp { seq, flags, payload_at } => {
                 let nothing = Segment { seq, payload: &[], wire_len: 0 };
@@ -107,10 +107,10 @@ impl Observer {
         let datagram = self.fragments.of(key, wire.frame.ts_ns);
         let whole = Ip { offset: ip.offset - fragment.body_at, fragment: None, ..*ip };
         datagram.first.get_or_insert(First { flow: index, side, frame: wire.number, ip: whole });
-        for Waiting { wire, .. } in std::mem::take(&mut datagram.waiting) {
+        for Waiting { frame, .. } in std::mem::take(&mut datagram.waiting) {
             let hot = &mut self.flows.hot[index];
             hot.packets[side] += 1;
-            hot.bytes[side] += u64::from(wire.frame.orig_len);
+            hot.bytes[side] += u64::from(frame.orig_len);
         }
         Some(index)
     }
@@ -118,15 +118,15 @@ impl Observer {
     /// Counts a fragment behind the first one.
     fn count_piece(&mut self, wire: &Wire<'_>, index: usize, side: usize, length: usize) {
         let hot = &mut self.flows.hot[index];
-        hot.count(&wire.frame, wire.number, side);
+        hot.count(wire.frame, wire.number, side);
         hot.longest[side] = hot.longest[side].max(length as u32);
         hot.forged |= side == SERVER && hot.is_from_client(wire.link.src);
     }
 
     /// Has a fragment wait for the first one.
     fn wait(&mut self, wire: &Wire<'_>, ip: &Ip, key: Key, tunnel: u64) {
-        let frame = Frame { data: &[], ..wire.frame };
-        let waiting = Waiting { wire: Wire { frame, ..*wire }, ip: *ip };
+        let Wire { number, link, carrier, .. } = *wire;
+        let waiting = Waiting { frame: Frame { data: &[], ..*wire.frame }, number, link, carrier, ip: *ip };
         let datagram = self.fragments.of(key, wire.frame.ts_ns);
         if datagram.waiting.len() < MAX_PIECES {
             datagram.waiting.push(waiting);
@@ -137,9 +137,10 @@ impl Observer {
 
     /// Counts a fragment of which the first one did not come.
     fn orphan(&mut self, waiting: &Waiting, tunnel: u64) {
-        let Waiting { wire, ip } = waiting;
+        let Waiting { frame, number, link, carrier, ip } = waiting;
+        let wire = &Wire { frame, number: *number, link: *link, carrier: *carrier };
         let ends = Ends { src: (ip.src, 0), dst: (ip.dst, 0), protocol: ip.protocol, tunnel };
-        let packet = Packet { wire, data: &[], at: 0, ip, ends, transport: Transport::Fragment };
+        let packet = Packet { wire, data: &[], at: 0, ip, ends: &ends, transport: Transport::Fragment };
         if let Some((index, _)) = self.flow(&packet) {
             self.odd(index, "fragment_orphaned", wire.number);
             self.other(index, &[], ip);
@@ -168,9 +169,9 @@ impl Observer {
             Transport::Fragment | Transport::Other => {}
         }
         if let Some(within) = whole {
-            let frame = Frame { data: &bytes, orig_len: bytes.len() as u32, ..wire.frame };
-            let wire = Wire { frame, ..*wire };
-            let packet = Packet { wire: &wire, data: &bytes, at: 0, ip: &ip, ends, transport };
+            let frame = Frame { data: &bytes, orig_len: bytes.len() as u32, ..*wire.frame };
+            let wire = Wire { frame: &frame, ..*wire };
+            let packet = Packet { wire: &wire, data: &bytes, at: 0, ip: &ip, ends: &ends, transport };
             self.inside(&packet, index, within.depth);
         }
     }
@@ -192,7 +193,7 @@ impl Observer {
         if datagram.spoilt.is_none() {
             let frame = Frame { ts_ns: 0, data: &[], orig_len: 0, link_type: 0, interface: 0 };
             let link = crate::link::Link::NONE;
-            self.deliver(datagram, &Wire { frame, number: first.frame, link, carrier: None }, None);
+            self.deliver(datagram, &Wire { frame: &frame, number: first.frame, link, carrier: None }, None);
             self.weird("fragment_incomplete", first.frame);
         }
         let to_resolver = self.flows.hot[first.flow].ends()[SERVER].1 == dns::PORT;

@@ -48,20 +48,20 @@ impl Facts<'_, '_> {
     }
 
     /// A name that was already made printable.
-    pub(crate) fn escaped(&mut self, kind: NameKind, name: String) {
-        self.evidence(Name::new(kind, name, self.context.frame));
-    }
-
-    /// A name with all that is known of it.
-    pub(crate) fn evidence(&mut self, name: Name) {
-        self.flow.evidence().name(name);
+    pub(crate) fn escaped(&mut self, kind: NameKind, name: impl AsRef<str> + Into<String>) {
+        // The same is told again and again.
+        let evidence = self.flow.evidence();
+        if !evidence.has(kind, name.as_ref(), None) {
+            evidence.name(Name::new(kind, name, self.context.frame));
+        }
     }
 
     /// A name that was already made printable and is asked for, and the type if it is none of an address.
     pub(crate) fn question(&mut self, kind: NameKind, name: &str, qtype: Option<&str>) {
-        // The same is asked again and again.
-        if !self.flow.evidence().has(kind, name, qtype) {
-            self.evidence(Name { qtype: qtype.map(Into::into), ..Name::new(kind, name, self.context.frame) });
+        let evidence = self.flow.evidence();
+        if !evidence.has(kind, name, qtype) {
+            let name = Name::new(kind, name, self.context.frame);
+            evidence.name(Name { qtype: qtype.map(Into::into), ..name });
         }
     }
 

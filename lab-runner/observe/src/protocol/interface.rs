@@ -18,8 +18,14 @@ pub(crate) enum Probe {
 
 impl Probe {
     /// For a protocol whose streams begin with `start` each time.
+    #[inline]
     pub(crate) fn of_start(bytes: &[u8], start: &[u8]) -> Self {
-        if bytes.starts_with(start) {
+        // Nearly always the first byte tells.
+        if let ([first, ..], [expected, ..]) = (bytes, start)
+            && first != expected
+        {
+            Self::No
+        } else if bytes.starts_with(start) {
             Self::Yes
         } else if start.starts_with(bytes) {
             Self::More

@@ -6,6 +6,7 @@
 mod summary;
 mod words;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -125,7 +126,7 @@ pub struct FlowRecord {
     pub weird: Vec<Weird>,
     /// Where the bytes told nothing: the service that is registered for the server's port. A guess, which no rule builds on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port_suggests: Option<String>,
+    pub port_suggests: Option<Cow<'static, str>>,
     /// A TCP connection over which neither side sent a byte of payload, so that nothing was spoken at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,

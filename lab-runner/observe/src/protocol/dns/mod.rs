@@ -196,7 +196,7 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
         facts.question(kind, &question.name, qtype.as_deref());
     }
     for name in &message.names {
-        facts.escaped(kind, name.clone());
+        facts.escaped(kind, name.as_str());
     }
     let read = if message.cut { Read::Cut } else { Read::Whole };
     if to_resolver {
