@@ -108,9 +108,10 @@ impl CompanionAgent {
             Fault::bench("app-not-started", format!("{app} ({}) can't be started: {error}", program.program))
                 .with_help("check the program that the bench names for this app")
         };
-        // Opened before it runs, so that it is what runs; a name without a path may be any file's.
+        // Before it runs, for its first packets count from the end of this step; a name without a path may be any file's.
         let path = Some(&program.program).filter(|name| name.contains('/'));
-        let file = path.map(File::open).transpose().map_err(|error| failed(&error))?;
+        let what = path.map(|path| File::open(path).and_then(BlobRef::of_all));
+        let what = what.transpose().map_err(|error| failed(&error))?;
         let mut command = Command::new(&program.program);
         command
             .args(&program.args)
@@ -151,9 +152,7 @@ impl CompanionAgent {
             .map_err(|error| failed(&error))?;
         let attached = self.companion.attached.clone();
         self.running = Some(Running { app: app.to_owned(), child, life, stdin, waiter, attached });
-        // While it runs already: a large program takes its time.
-        let program = file.map(BlobRef::of_all).transpose().map_err(|error| failed(&error))?;
-        Ok(program.map_or(Reply::Ok, |program| Reply::Started { program }))
+        Ok(what.map_or(Reply::Ok, |program| Reply::Started { program }))
     }
 
     /// Reads a stream of the app on a thread, each line into the log and the buffer.
