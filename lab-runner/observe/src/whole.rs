@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::capture::{CaptureError, End, Reader, Skipped, Stretches, frames};
+use crate::capture::{CaptureError, End, Reader, Skipped, frames};
 use crate::observer::{Observer, Options};
 use crate::record::Observation;
 
@@ -40,24 +40,12 @@ impl Observer {
     /// # Errors
     /// As [`observe_from`]; the observer is then as it was.
     pub fn read(&mut self, read: impl Read) -> Result<(), CaptureError> {
-        self.take_all(Reader::new(read)?);
-        Ok(())
-    }
-
-    /// The same of a capture that is handed over a stretch at a time, and is not packed.
-    ///
-    /// # Errors
-    /// As [`Observer::read`].
-    pub fn read_stretches(&mut self, stretches: impl Stretches) -> Result<(), CaptureError> {
-        self.take_all(Reader::of(stretches)?);
-        Ok(())
-    }
-
-    fn take_all(&mut self, mut reader: Reader<impl Stretches>) {
+        let mut reader = Reader::new(read)?;
         while let Some(frame) = reader.next_frame() {
             self.push(frame);
         }
         self.ended(reader.end(), reader.drops(), reader.skipped());
+        Ok(())
     }
 
     fn ended(&mut self, end: &End, drops: Option<u64>, skipped: Skipped) {

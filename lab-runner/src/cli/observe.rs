@@ -183,9 +183,9 @@ fn read(capture: &Path, explain: Option<u64>) -> Result<Observer, String> {
     }
     let observed = match source.packing() {
         // Unpacking takes as long as all the rest.
-        Some(_) if threads() > 1 => read_ahead(source, |ahead| observer.read_stretches(ahead)),
+        Some(_) if threads() > 1 => read_ahead(source, |ahead| observer.read(ahead)),
         // Reading takes no time beside it, and bytes that another core read lie far away.
-        _ => observer.read_stretches(source),
+        _ => observer.read(source),
     };
     observed.map(|()| observer).map_err(|error| error.to_string())
 }

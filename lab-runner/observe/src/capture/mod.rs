@@ -11,7 +11,6 @@ mod packed;
 mod pcap;
 mod pcapng;
 mod reader;
-mod stretch;
 mod window;
 
 use thiserror::Error;
@@ -19,7 +18,6 @@ use thiserror::Error;
 pub use frames::{Frames, frames};
 pub use packed::{Packing, Unpacked};
 pub use reader::Reader;
-pub use stretch::{Stretch, Stretches};
 
 /// A frame longer than this is taken for damage: no link carries it, and Wireshark refuses it too.
 pub const MAX_FRAME_BYTES: u32 = 1 << 20;

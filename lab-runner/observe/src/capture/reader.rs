@@ -6,35 +6,27 @@ use std::fmt;
 use std::io::Read;
 
 use super::format::{Format, HEAD_BYTES, Step, cut_in_skip};
-use super::stretch::Stretches;
 use super::window::Window;
 use super::{CaptureError, End, Frame, Interface, Skipped, Unpacked};
 
 /// The frames of a capture that streams by, in its order.
-pub struct Reader<S> {
-    window: Window<S>,
+///
+/// What is packed with gzip or zstd is unpacked on the way.
+pub struct Reader<R: Read> {
+    window: Window<R>,
     format: Format,
     end: End,
     finished: bool,
 }
 
-impl<R: Read> Reader<Unpacked<R>> {
-    /// Reads the head of a capture, packed or not.
-    ///
-    /// # Errors
-    /// As [`Reader::of`].
-    pub fn new(read: R) -> Result<Self, CaptureError> {
-        Self::of(Unpacked::new(read).map_err(|error| CaptureError::Unreadable(error.to_string()))?)
-    }
-}
-
-impl<S: Stretches> Reader<S> {
-    /// Reads the head of a capture that is not packed, or was unpacked.
+impl<R: Read> Reader<R> {
+    /// Reads the head of a capture.
     ///
     /// # Errors
     /// Where the bytes are no capture at all, or can't be read. A capture that is damaged further on is no error: see
     /// [`Reader::end`].
-    pub fn of(source: S) -> Result<Self, CaptureError> {
+    pub fn new(read: R) -> Result<Self, CaptureError> {
+        let source = Unpacked::new(read).map_err(|error| CaptureError::Unreadable(error.to_string()))?;
         let mut window = Window::new(source);
         window.fill(HEAD_BYTES);
         match (Format::of(window.bytes()), window.broken.take()) {
@@ -116,7 +108,7 @@ impl<S: Stretches> Reader<S> {
     }
 }
 
-impl<S> fmt::Debug for Reader<S> {
+impl<R: Read> fmt::Debug for Reader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("format", &self.format).field("end", &self.end).finish_non_exhaustive()
     }

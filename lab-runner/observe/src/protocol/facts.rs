@@ -49,17 +49,19 @@ impl Facts<'_, '_> {
 
     /// A name that was already made printable.
     pub(crate) fn escaped(&mut self, kind: NameKind, name: impl AsRef<str> + Into<String>) {
-        // The same is told again and again.
-        let evidence = self.flow.evidence();
-        if !evidence.has(kind, name.as_ref(), None) {
-            evidence.name(Name::new(kind, name, self.context.frame));
-        }
+        self.question(kind, name, None);
     }
 
     /// A name that was already made printable and is asked for, and the type if it is none of an address.
-    pub(crate) fn question(&mut self, kind: NameKind, name: &str, qtype: Option<&str>) {
+    pub(crate) fn question(
+        &mut self,
+        kind: NameKind,
+        name: impl AsRef<str> + Into<String>,
+        qtype: Option<&str>,
+    ) {
         let evidence = self.flow.evidence();
-        if !evidence.has(kind, name, qtype) {
+        // The same is told again and again.
+        if !evidence.has(kind, name.as_ref(), qtype) {
             let name = Name::new(kind, name, self.context.frame);
             evidence.name(Name { qtype: qtype.map(Into::into), ..name });
         }

@@ -1,19 +1,23 @@
-//! Reads ahead on a thread of its own, so that reading, unpacking and observing go on side by side.
+//! Reads ahead on a thread of its own, so that unpacking and observing go on side by side.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use lab_observe::capture::{Stretch, Stretches};
-
+/// A stretch that is handed over at once.
+const STRETCH_BYTES: usize = 256 * 1024;
 /// Stretches that lie between the two threads at most.
 const STRETCHES: usize = 4;
 
+type Stretch = io::Result<Vec<u8>>;
+
 /// What was read ahead.
 pub(super) struct Ahead {
-    full: Receiver<io::Result<Stretch>>,
-    /// Stretches to be filled again.
-    empty: SyncSender<Stretch>,
+    full: Receiver<Stretch>,
+    /// Buffers to be filled again.
+    empty: SyncSender<Vec<u8>>,
+    stretch: Vec<u8>,
+    at: usize,
 }
 
 /// Has `source` read on another thread while `work` takes what it gives.
@@ -22,31 +26,46 @@ pub(super) fn read_ahead<R: Read + Send, T>(source: R, work: impl FnOnce(Ahead) 
     let (empty, emptied) = sync_channel(STRETCHES + 1);
     thread::scope(|scope| {
         scope.spawn(move || fill(source, &filled, &emptied));
-        work(Ahead { full, empty })
+        work(Ahead { full, empty, stretch: Vec::new(), at: 0 })
     })
 }
 
-/// Fills stretches until the source has no more, or nobody takes them. What a pipe has is passed on at once.
-fn fill(mut source: impl Read, filled: &SyncSender<io::Result<Stretch>>, emptied: &Receiver<Stretch>) {
+/// Fills stretches until the source has no more, or nobody takes them.
+fn fill(mut source: impl Read, filled: &SyncSender<Stretch>, emptied: &Receiver<Vec<u8>>) {
     loop {
         let mut stretch = emptied.try_recv().unwrap_or_default();
-        let (stretch, ends) = match stretch.fill(&mut source) {
-            Ok(false) => return,
-            Ok(true) => (Ok(stretch), false),
-            Err(error) => (Err(error), true),
+        stretch.resize(STRETCH_BYTES, 0);
+        // What a pipe has is passed on at once.
+        let read = match source.read(&mut stretch) {
+            Ok(0) => return,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                let _ = filled.send(Err(error));
+                return;
+            }
         };
-        if filled.send(stretch).is_err() || ends {
+        stretch.truncate(read);
+        if filled.send(Ok(stretch)).is_err() {
             return;
         }
     }
 }
 
-impl Stretches for Ahead {
-    fn next(&mut self, used: Stretch) -> io::Result<Option<Stretch>> {
-        // No room for it means that there are enough.
-        let _ = self.empty.try_send(used);
-        // Nobody sends any more: that was the end.
-        self.full.recv().ok().transpose()
+impl Read for Ahead {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.stretch.len() {
+            let Ok(stretch) = self.full.recv() else { return Ok(0) };
+            let used = std::mem::replace(&mut self.stretch, stretch?);
+            self.at = 0;
+            // No room for it means that there are enough.
+            let _ = self.empty.try_send(used);
+        }
+        let left = self.stretch.get(self.at..).unwrap_or(&[]);
+        let length = left.len().min(out.len());
+        out[..length].copy_from_slice(&left[..length]);
+        self.at += length;
+        Ok(length)
     }
 }
 
@@ -65,27 +84,14 @@ mod tests {
         let bytes: Vec<u8> = (0..3_000_000u32).map(|number| number as u8).collect();
         let (mut read, mut failed) = (Vec::new(), String::new());
         read_ahead(bytes.as_slice().chain(Fails), |mut ahead| {
-            let mut used = Stretch::default();
-            loop {
-                match ahead.next(used) {
-                    Ok(Some(stretch)) => {
-                        read.extend_from_slice(stretch.bytes());
-                        used = stretch;
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        failed = error.to_string();
-                        break;
-                    }
-                }
-            }
+            failed = ahead.read_to_end(&mut read).unwrap_err().to_string();
         });
-        assert!(read == bytes);
+        assert!(read == (0..3_000_000u32).map(|number| number as u8).collect::<Vec<_>>());
         assert_eq!(failed, "the disk is gone");
     }
 
     #[test]
     fn who_takes_no_more_stops_the_reading() {
-        read_ahead(io::repeat(7), |mut ahead| ahead.next(Stretch::default()).map(|_| ()).unwrap());
+        read_ahead(io::repeat(7), |mut ahead| ahead.read_exact(&mut [0; 10]).unwrap());
     }
 }

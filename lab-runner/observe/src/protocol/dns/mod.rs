@@ -193,7 +193,7 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
     }
     for question in &message.questions {
         let qtype = (kind == NameKind::DnsQuery).then(|| record::type_word(question.kind)).flatten();
-        facts.question(kind, &question.name, qtype.as_deref());
+        facts.question(kind, question.name.as_str(), qtype.as_deref());
     }
     for name in &message.names {
         facts.escaped(kind, name.as_str());
