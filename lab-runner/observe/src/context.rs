@@ -14,6 +14,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) oddities: Oddities,
     pub(crate) paths: Paths,
+    /// Lent to parsers that put bytes together and are done with them at once.
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl Shared {
@@ -24,13 +26,14 @@ impl Shared {
             budget: Budget { left: options.stream_bytes, evicted: 0 },
             oddities: Oddities::default(),
             paths: Paths::default(),
+            scratch: Vec::new(),
         }
     }
 
     /// For the parsers of a flow, which look at a frame.
     pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
-        let Self { names, budget, oddities, paths } = self;
-        Context { frame, ends: hot.ends(), forged: hot.forged, names, budget, oddities, paths }
+        let Self { names, budget, oddities, paths, scratch } = self;
+        Context { frame, ends: hot.ends(), forged: hot.forged, names, budget, oddities, paths, scratch }
     }
 }
 
@@ -45,6 +48,8 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: &'a mut Budget,
     pub(crate) oddities: &'a mut Oddities,
     pub(crate) paths: &'a mut Paths,
+    /// Empty between uses; what it held is of no use to anyone.
+    pub(crate) scratch: &'a mut Vec<u8>,
 }
 
 impl Context<'_> {

@@ -17,7 +17,7 @@ pub fn name(bytes: &[u8], max: usize) -> String {
 
 /// Whether a byte stands in a name as it is, but for its case.
 #[inline]
-pub(crate) fn is_plain(byte: u8) -> bool {
+pub(crate) const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && byte != b'\\'
 }
 

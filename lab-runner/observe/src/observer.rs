@@ -3,6 +3,7 @@
 //! Each frame is decoded, looked up and counted; only while its flow may still tell something is its payload looked at.
 //! No clock, no I/O, and no memory that grows with anything but flows and names.
 
+mod express;
 mod flows;
 mod payload;
 mod pieces;
@@ -24,6 +25,7 @@ use crate::tcp::{self, Segment};
 use crate::transport::{self, Ends, Transport};
 use crate::{state, tunnel, udp};
 
+use express::Express;
 use pieces::Within;
 
 /// The EtherType of the lab's own canary frames: local experimental use (IEEE 802, clause 9.2.4).
@@ -70,6 +72,7 @@ pub struct Ended {
 pub struct Observer {
     options: Options,
     flows: Flows,
+    express: Express,
     /// When the first frame came.
     begun_ns: Option<u64>,
     fragments: Fragments,
@@ -88,6 +91,7 @@ impl Observer {
             shared: Shared::new(&options),
             options,
             flows: Flows::default(),
+            express: Express::default(),
             fragments: Fragments::default(),
             begun_ns: None,
             tunnels: HashMap::default(),
@@ -99,6 +103,8 @@ impl Observer {
     }
 
     /// Has [`Ended::explanation`] tell of the flow with this number, from 1; to be called before the first frame.
+    ///
+    /// From then on every packet goes the long way, whether there is such a flow or not.
     pub fn explain(&mut self, flow: u64) {
         let index = flow.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         self.watched = index.map(Watched::new);
@@ -110,8 +116,12 @@ impl Observer {
         self.summary.bytes += u64::from(frame.orig_len);
         let number = self.summary.packets;
         self.begun_ns.get_or_insert(frame.ts_ns);
-        let link = link::decode(frame.link_type, frame.data);
-        let mut wire = Wire { frame: &frame, number, link, carrier: None };
+        if let Some(consulted) = self.express(&frame, number) {
+            return Consulted(consulted.min(frame.data.len()));
+        }
+        // Decoded where it stays: a copy would wait for its pieces.
+        let mut wire = Wire { frame: &frame, number, link: Link::NONE, carrier: None };
+        link::decode(frame.link_type, frame.data, &mut wire.link);
         let mut consulted = self.link(&wire);
         while let Some(at) = wire.link.rest {
             wire.link = link::next(frame.data, at);
@@ -178,14 +188,15 @@ impl Observer {
                 Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
                 Stage::Tcp(None) | Stage::Done => {}
             }
-            let watched = self.watched.take_if(|watched| watched.index as u64 + 1 == number);
-            let watched = watched.map(|mut watched| {
+            let mut watched = self.watched.take_if(|watched| watched.index as u64 + 1 == number);
+            if let Some(watched) = &mut watched {
                 watched.look(&hot, &mut flow);
-                watched
-            });
+            }
             let (record, left_out) = state::record(number, &hot, flow);
             self.summary.names_evicted += left_out;
-            explanation = watched.map(|watched| watched.explained(record.clone())).or(explanation);
+            if let Some(watched) = watched {
+                explanation = Some(watched.explained(record.clone()));
+            }
             each(record);
         }
         self.summary.names_evicted += self.shared.names.evicted;
@@ -263,7 +274,7 @@ impl Observer {
                 };
                 self.tcp(wire.number, index, side, flags, segment, payload_at, data.len())
             }
-            Transport::Udp => self.udp(wire.number, index, side, data, ip),
+            Transport::Udp => self.udp(wire.number, index, side, data, ip.offset, ip.end),
             Transport::Fragment | Transport::Other => self.other(index, data, ip),
         };
         self.look(index);

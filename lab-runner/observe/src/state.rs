@@ -35,7 +35,9 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
     let weird = evidence.weird_words();
     let mut names = evidence.names;
     names.extend(shown);
-    names.sort_by_key(|name| name.frame);
+    if !names.is_sorted_by_key(|name| name.frame) {
+        names.sort_by_key(|name| name.frame);
+    }
     let record = FlowRecord {
         file: String::new(),
         flow: number,

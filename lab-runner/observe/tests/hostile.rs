@@ -30,12 +30,21 @@ fn conversation() -> Wire {
     wire
 }
 
-fn twice(frames: &[(u16, Vec<u8>)]) {
+/// Observes frames, with their times in seconds and their links, twice: as they are, and cut to what was consulted, all by
+/// the long way.
+fn twice(frames: &[(u64, u16, Vec<u8>)]) {
     let mut whole = Observer::new(Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 });
     let mut again = Observer::new(Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 });
-    for (link_type, bytes) in frames {
+    again.explain(u64::MAX);
+    for (seconds, link_type, bytes) in frames {
         let orig_len = bytes.len() as u32;
-        let frame = Frame { ts_ns: 1, data: bytes, orig_len, link_type: *link_type, interface: 0 };
+        let frame = Frame {
+            ts_ns: seconds * 1_000_000_000,
+            data: bytes,
+            orig_len,
+            link_type: *link_type,
+            interface: 0,
+        };
         let consulted = whole.push(frame);
         again.push(Frame { data: &bytes[..consulted.0], ..frame });
     }
@@ -59,15 +68,16 @@ proptest! {
 
     #[test]
     fn arbitrary_frames_on_any_link_are_taken(frames in proptest::collection::vec((0..LINK_TYPES.len(), proptest::collection::vec(any::<u8>(), 0..128)), 0..8)) {
-        let frames: Vec<_> = frames.into_iter().map(|(link, bytes)| (LINK_TYPES[link], bytes)).collect();
+        let frames: Vec<_> = frames.into_iter().map(|(link, bytes)| (0, LINK_TYPES[link], bytes)).collect();
         twice(&frames);
     }
 
     #[test]
     fn damaged_cut_and_repeated_packets_are_taken(
-        order in proptest::collection::vec((0..20usize, any::<proptest::sample::Index>(), any::<u8>(), 0..4u8), 1..40),
+        order in proptest::collection::vec((0..20usize, any::<proptest::sample::Index>(), any::<u8>(), 0..5u8), 1..40),
     ) {
         let wire = conversation();
+        let mut seconds = 0;
         let frames: Vec<_> = order.into_iter().map(|(which, at, value, how)| {
             let mut bytes = wire.frames[which % wire.frames.len()].clone();
             let at = at.index(bytes.len());
@@ -75,9 +85,11 @@ proptest! {
                 0 => {}
                 1 => bytes[at] = value,
                 2 => bytes.truncate(at),
+                // Longer than any flow without connections rests.
+                3 => seconds += 61,
                 _ => bytes[at] ^= 1 << (value % 8),
             }
-            (1, bytes)
+            (seconds, 1, bytes)
         }).collect();
         twice(&frames);
     }

@@ -9,13 +9,16 @@ const LINKS: [u16; 16] = [1, 1, 101, 0, 113, 276, 9, 104, 105, 127, 119, 192, 23
 fuzz_target!(|bytes: &[u8]| {
     let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16 };
     let (mut whole, mut again) = (Observer::new(options.clone()), Observer::new(options));
-    let mut rest = bytes;
-    // Each frame: its link, its length (two bytes), its bytes.
+    // By the long way.
+    again.explain(u64::MAX);
+    let (mut rest, mut ts_ns) = (bytes, 0);
+    // Each frame: its link, and whether it comes after a rest; its length (two bytes), its bytes.
     while let [link, high, low, tail @ ..] = rest {
         let length = (usize::from(*high) << 8 | usize::from(*low)).min(tail.len());
         let (data, next) = tail.split_at(length);
+        ts_ns += if link & 0x80 == 0 { 1_000_000 } else { 61_000_000_000 };
         let frame = Frame {
-            ts_ns: 0,
+            ts_ns,
             data,
             orig_len: length as u32,
             link_type: LINKS[usize::from(*link) % LINKS.len()],

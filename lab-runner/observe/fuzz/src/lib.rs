@@ -1,6 +1,7 @@
 //! What the fuzz targets share: inputs cut into pieces, and a conversation between two ends that is made of them.
 //!
-//! Every conversation is observed twice, whole and cut to what was consulted; both must tell the same.
+//! Every conversation is observed twice, whole, and cut to what was consulted and all by the long way; both must tell the
+//! same.
 
 mod conversation;
 mod sealed;

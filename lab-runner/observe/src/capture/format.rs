@@ -74,8 +74,17 @@ impl Format {
         }
     }
 
+    /// The frame that stands at the parser's place, where that can be told without a step.
+    // Always inlined: see `Reader::next_frame`.
+    #[inline(always)]
+    pub(super) fn frame(&self, shown: &[u8]) -> Option<Place> {
+        match self {
+            Self::Pcap(parser) => parser.frame(shown),
+            Self::Pcapng(_) => None,
+        }
+    }
+
     /// Looks at the bytes from the parser's place on; `whole` where nothing comes behind them.
-    #[inline]
     pub(super) fn step(&mut self, shown: &[u8], whole: bool) -> Step {
         match self {
             Self::Pcap(parser) => parser.step(shown, whole),

@@ -49,35 +49,13 @@ impl Parser {
         &self.interface
     }
 
-    #[inline]
-    pub(super) fn step(&mut self, shown: &[u8], whole: bool) -> Step {
-        if !self.begun {
-            self.begun = true;
-            return Step::Skip(FILE_HEADER as u64);
-        }
-        let Some(header) = shown.get(..self.record_header) else {
-            return match whole {
-                true if shown.is_empty() => Step::End,
-                true => Step::Cut("the capture is cut inside of a record header".into()),
-                false => Step::More(self.record_header),
-            };
-        };
-        let field = |offset| self.order.u32(header, offset).unwrap_or(0);
-        let (seconds, fraction, caplen, orig_len) = (field(0), field(4), field(8), field(12));
-        if caplen > MAX_FRAME_BYTES {
-            return Step::Cut(format!("the capture is damaged: a record of {caplen} bytes"));
-        }
+    /// The frame that stands at the start of these bytes, if a whole one does.
+    // Always inlined: see `Reader::next_frame`.
+    #[inline(always)]
+    pub(super) fn frame(&self, shown: &[u8]) -> Option<Place> {
+        let [seconds, fraction, caplen, orig_len] = self.record(shown)?;
         let record = self.record_header + caplen as usize;
-        if shown.len() < record {
-            return match whole {
-                true => {
-                    let have = shown.len() - self.record_header;
-                    Step::Cut(format!("the capture is cut: {have} bytes of a frame's {caplen}"))
-                }
-                false => Step::More(record),
-            };
-        }
-        Step::Frame(Place {
+        (self.begun && caplen <= MAX_FRAME_BYTES && record <= shown.len()).then_some(Place {
             ts_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit,
             orig_len: orig_len.max(caplen),
             link_type: self.interface[0].link_type,
@@ -86,5 +64,38 @@ impl Parser {
             caplen: caplen as usize,
             record,
         })
+    }
+
+    /// The fields of the record header that stands there: seconds, their fraction, bytes captured, bytes on the wire.
+    #[inline(always)]
+    fn record(&self, shown: &[u8]) -> Option<[u32; 4]> {
+        let header = shown.get(..self.record_header)?;
+        let field = |at| self.order.u32(header, at);
+        Some([field(0)?, field(4)?, field(8)?, field(12)?])
+    }
+
+    pub(super) fn step(&mut self, shown: &[u8], whole: bool) -> Step {
+        if !self.begun {
+            self.begun = true;
+            return Step::Skip(FILE_HEADER as u64);
+        }
+        if let Some(place) = self.frame(shown) {
+            return Step::Frame(place);
+        }
+        let Some([_, _, caplen, _]) = self.record(shown) else {
+            return match whole {
+                true if shown.is_empty() => Step::End,
+                true => Step::Cut("the capture is cut inside of a record header".into()),
+                false => Step::More(self.record_header),
+            };
+        };
+        if caplen > MAX_FRAME_BYTES {
+            return Step::Cut(format!("the capture is damaged: a record of {caplen} bytes"));
+        }
+        if !whole {
+            return Step::More(self.record_header + caplen as usize);
+        }
+        let have = shown.len() - self.record_header;
+        Step::Cut(format!("the capture is cut: {have} bytes of a frame's {caplen}"))
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::Read;
 
-use super::format::{Format, HEAD_BYTES, Step, cut_in_skip};
+use super::format::{Format, HEAD_BYTES, Place, Step, cut_in_skip};
 use super::window::Window;
 use super::{CaptureError, End, Frame, Interface, Skipped, Unpacked};
 
@@ -40,22 +40,30 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next frame; `None` after the last one.
-    #[inline]
+    // Always inlined: what is returned through memory in pieces and read back whole waits for its own stores.
+    #[inline(always)]
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
-        let place = loop {
-            if self.finished {
-                return None;
-            }
+        let place = match self.format.frame(self.window.bytes()) {
+            Some(place) if !self.finished => place,
+            _ => self.step()?,
+        };
+        let from = self.window.take(place.record);
+        Some(place.frame(self.window.taken(from)))
+    }
+
+    /// Does what the parser says until there is a frame.
+    #[inline(never)]
+    fn step(&mut self) -> Option<Place> {
+        while !self.finished {
             match self.format.step(self.window.bytes(), self.window.whole) {
-                Step::Frame(place) => break place,
+                Step::Frame(place) => return Some(place),
                 Step::More(wanted) => self.window.fill(wanted),
                 Step::Skip(length) => self.skip(length),
                 Step::End => self.close(None),
                 Step::Cut(reason) => self.close(Some((self.window.position, 0, reason))),
             }
-        };
-        let from = self.window.take(place.record);
-        Some(place.frame(self.window.taken(from)))
+        }
+        None
     }
 
     /// How the capture ended. Only complete after the last frame.

@@ -43,6 +43,8 @@ pub(crate) struct Hot {
     pub(crate) payload_seen: bool,
     /// A packet of the server's side came from the client's link address.
     pub(crate) forged: bool,
+    /// Another flow between the same ends came after it.
+    pub(crate) superseded: bool,
 }
 
 impl Hot {
@@ -63,6 +65,7 @@ impl Hot {
             reset: false,
             payload_seen: false,
             forged: false,
+            superseded: false,
         }
     }
 
@@ -89,6 +92,13 @@ impl Hot {
         self.reset |= flags & RST != 0;
         self.answered |= side == SERVER && flags & RST == 0;
         self.payload_seen |= has_payload;
+    }
+
+    /// Notes a UDP header.
+    #[inline]
+    pub(crate) fn udp(&mut self, side: usize) {
+        self.link_control = false;
+        self.answered |= side == SERVER;
     }
 
     /// Whether a frame of the server's side has the client's link address; on a loopback all have the same, zeros.

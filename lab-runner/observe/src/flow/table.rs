@@ -53,7 +53,10 @@ impl Flows {
         let hash = self.hash(&key);
         let is_it = |&(known, index): &(u32, u32)| known == hash && self.hot[index as usize].key == key;
         match self.open.find_mut(spread(hash), is_it) {
-            Some((_, known)) => *known = index as u32,
+            Some((_, known)) => {
+                self.hot[*known as usize].superseded = true;
+                *known = index as u32;
+            }
             None => {
                 self.open.insert_unique(spread(hash), (hash, index as u32), |(known, _)| spread(*known));
             }

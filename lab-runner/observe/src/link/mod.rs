@@ -102,15 +102,13 @@ impl Aside {
     }
 }
 
-/// Decodes a link header, by the number of its type in the registry of LINKTYPE_ values.
+/// Decodes a link header, by the number of its type in the registry of LINKTYPE_ values, into one of which nothing is known.
 #[inline]
-pub(crate) fn decode(link_type: u16, data: &[u8]) -> Link {
-    let mut link = Link::NONE;
+pub(crate) fn decode(link_type: u16, data: &[u8], link: &mut Link) {
     match link_type {
-        1 => ethernet(data, 0, &mut link),
-        _ => any(link_type, data, &mut link),
+        1 => ethernet(data, 0, link),
+        _ => any(link_type, data, link),
     }
-    link
 }
 
 fn any(link_type: u16, data: &[u8], link: &mut Link) {
@@ -194,7 +192,7 @@ pub(crate) fn next(data: &[u8], at: usize) -> Link {
 }
 
 #[inline]
-fn mac(data: &[u8], at: usize) -> Option<MacAddr> {
+pub(crate) fn mac(data: &[u8], at: usize) -> Option<MacAddr> {
     data.get(at..at + 6)?.try_into().ok().map(MacAddr)
 }
 

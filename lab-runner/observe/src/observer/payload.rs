@@ -47,16 +47,23 @@ impl Observer {
     }
 
     #[inline]
-    pub(super) fn udp(&mut self, number: u64, index: usize, side: usize, data: &[u8], ip: &Ip) -> usize {
+    pub(super) fn udp(
+        &mut self,
+        number: u64,
+        index: usize,
+        side: usize,
+        data: &[u8],
+        at: usize,
+        packet_end: usize,
+    ) -> usize {
         let hot = &mut self.flows.hot[index];
-        hot.link_control = false;
-        hot.answered |= side == SERVER;
-        let payload_at = ip.offset + 8;
-        let length = be16(data, ip.offset + 4).map_or(0, usize::from);
+        hot.udp(side);
+        let payload_at = at + 8;
+        let length = be16(data, at + 4).map_or(0, usize::from);
         // A length of 0 is a jumbogram's, or left to the network card.
-        let end = if length < 8 { ip.end } else { (ip.offset + length).min(ip.end) };
+        let end = if length < 8 { packet_end } else { (at + length).min(packet_end) };
         let wants = hot.wants[side];
-        if end < ip.end {
+        if end < packet_end {
             // The datagram ends before its packet does: no application gets what is behind (but see RFC 9868).
             self.odd(index, "udp_trailing", number);
         }

@@ -95,11 +95,7 @@ impl Observer {
                 let nothing = Segment { seq, payload: &[], wire_len: 0 };
                 self.tcp(wire.number, index, side, flags, nothing, payload_at, data.len());
             }
-            Transport::Udp => {
-                let hot = &mut self.flows.hot[index];
-                hot.link_control = false;
-                hot.answered |= side == SERVER;
-            }
+            Transport::Udp => self.flows.hot[index].udp(side),
             Transport::Fragment | Transport::Other => {
                 self.other(index, data, ip);
             }
@@ -164,7 +160,7 @@ impl Observer {
                 self.tcp(wire.number, index, side, flags, segment, payload_at, bytes.len());
             }
             Transport::Udp => {
-                self.udp(wire.number, index, side, &bytes, &ip);
+                self.udp(wire.number, index, side, &bytes, ip.offset, ip.end);
             }
             Transport::Fragment | Transport::Other => {}
         }

@@ -198,9 +198,14 @@ fn small<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 }
 
 fn number(out: &mut Vec<u8>, value: u64) {
-    text(out, itoa::Buffer::new().format(value));
+    // Most are small: ports and counts.
+    match value {
+        0..10 => out.push(b'0' + value as u8),
+        _ => text(out, itoa::Buffer::new().format(value)),
+    }
 }
 
+#[inline]
 fn pair(out: &mut Vec<u8>, key: &str, [first, second]: [u64; 2]) {
     text(out, key);
     number(out, first);
@@ -209,9 +214,13 @@ fn pair(out: &mut Vec<u8>, key: &str, [first, second]: [u64; 2]) {
     out.push(b']');
 }
 
+#[inline]
 fn flag(out: &mut Vec<u8>, key: &str, value: bool) {
     text(out, key);
-    text(out, if value { "true" } else { "false" });
+    match value {
+        true => text(out, "true"),
+        false => text(out, "false"),
+    }
 }
 
 fn list<T>(out: &mut Vec<u8>, key: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
@@ -238,16 +247,34 @@ fn l4(out: &mut Vec<u8>, l4: L4) {
     }
 }
 
+/// Each octet in digits with a dot behind it, padded to four bytes, and how many of them count.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let (hundreds, tens, ones) = (octet / 100, octet / 10 % 10, octet % 10);
+        octets[octet] = match octet {
+            0..10 => ([b'0' + ones as u8, b'.', 0, 0], 2),
+            10..100 => ([b'0' + tens as u8, b'0' + ones as u8, b'.', 0], 3),
+            _ => ([b'0' + hundreds as u8, b'0' + tens as u8, b'0' + ones as u8, b'.'], 4),
+        };
+        octet += 1;
+    }
+    octets
+};
+
 fn end(out: &mut Vec<u8>, end: SocketAddr) {
     match end.ip() {
         IpAddr::V4(ip) => {
-            for (index, octet) in ip.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                number(out, octet.into());
+            for octet in ip.octets() {
+                let (padded, length) = OCTETS[usize::from(octet)];
+                let length = out.len() + usize::from(length);
+                out.extend_from_slice(&padded);
+                out.truncate(length);
             }
-            out.push(b':');
+            if let Some(last) = out.last_mut() {
+                *last = b':';
+            }
             number(out, end.port().into());
         }
         // Writing into memory doesn't fail.
@@ -255,16 +282,17 @@ fn end(out: &mut Vec<u8>, end: SocketAddr) {
     }
 }
 
+#[inline]
 fn mac(out: &mut Vec<u8>, key: &str, mac: Option<MacAddr>) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     text(out, key);
     let Some(MacAddr(bytes)) = mac else { return text(out, "null") };
+    let mut quoted = *b"\"00:00:00:00:00:00\"";
     for (index, byte) in bytes.into_iter().enumerate() {
-        out.push(if index == 0 { b'"' } else { b':' });
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
+        quoted[3 * index + 1] = DIGITS[usize::from(byte >> 4)];
+        quoted[3 * index + 2] = DIGITS[usize::from(byte & 15)];
     }
-    out.push(b'"');
+    out.extend_from_slice(&quoted);
 }
 
 #[cfg(test)]

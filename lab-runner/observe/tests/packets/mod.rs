@@ -116,10 +116,11 @@ impl Wire {
         self.observe_with(Options::default())
     }
 
-    /// Observes twice: the frames whole, and cut to what was consulted; both must tell the same.
+    /// Observes twice: the frames whole, and cut to what was consulted, all by the long way; both must tell the same.
     pub(crate) fn observe_with(&self, options: Options) -> Observation {
         let mut whole = Observer::new(options.clone());
         let mut again = Observer::new(options);
+        again.explain(u64::MAX);
         for (number, bytes) in self.frames.iter().enumerate() {
             let paused: u64 = self.pauses.iter().filter(|(at, _)| *at <= number).map(|(_, s)| s).sum();
             let frame = Frame {
@@ -130,7 +131,7 @@ impl Wire {
                 interface: 0,
             };
             let consulted = whole.push(frame);
-            again.push(Frame { data: &bytes[..consulted.0], ..frame });
+            assert_eq!(again.push(Frame { data: &bytes[..consulted.0], ..frame }), consulted);
         }
         let (whole, again) = (whole.finish(), again.finish());
         assert_eq!(whole, again, "cut frames tell something else");

@@ -161,15 +161,18 @@ fn sections(
 
 /// Finds what the records say about the questions.
 fn resolve(records: Records, message: &mut Message) {
-    message.keys = records.keys;
-    for question in message.questions.iter().take(MAX_ANSWERED) {
+    let Records { aliases, found, hosts, pointers, .. } = &records;
+    let has_any = !(aliases.is_empty() && found.is_empty() && hosts.is_empty() && pointers.is_empty());
+    let asked = message.questions.iter().take(if has_any { MAX_ANSWERED } else { 0 });
+    message.addresses.reserve_exact(found.len());
+    for question in asked {
         // The names that stand for the question's, each found from the one before: no order of records is assumed.
         let mut names = vec![(question.name.as_str(), u32::MAX)];
         let mut bytes = 0;
         while let Some(&(last, ttl)) = names.last()
             && names.len() <= MAX_CHAIN
         {
-            let Some(alias) = records.aliases.iter().find(|alias| alias.owner == last) else { break };
+            let Some(alias) = aliases.iter().find(|alias| alias.owner == last) else { break };
             if names.iter().any(|(name, _)| *name == alias.target) {
                 break;
             }
@@ -185,17 +188,17 @@ fn resolve(records: Records, message: &mut Message) {
         let links: Vec<Arc<str>> = names[1..].iter().map(|&(name, _)| name.into()).collect();
         // One chain for all addresses of a name.
         let mut chains: Vec<Option<Chain>> = vec![None; names.len()];
-        for found in &records.found {
+        for found in found {
             if let Some(position) = stands(&found.owner) {
                 let chain = chains[position].get_or_insert_with(|| links[..position].into()).clone();
                 let ttl = names[position].1.min(found.ttl);
                 message.addresses.push(Address { name: asked.clone(), chain, ip: found.ip, ttl });
             }
         }
-        for host in records.hosts.iter().filter(|host| stands(&host.owner).is_some()) {
+        for host in hosts.iter().filter(|host| stands(&host.owner).is_some()) {
             let name: Arc<str> = host.target.as_str().into();
             let none = Chain::default();
-            for found in records.found.iter().filter(|found| found.owner == host.target) {
+            for found in found.iter().filter(|found| found.owner == host.target) {
                 let ttl = host.ttl.min(found.ttl);
                 message.addresses.push(Address {
                     name: name.clone(),
@@ -206,9 +209,10 @@ fn resolve(records: Records, message: &mut Message) {
             }
             message.hosts.push(host.target.clone());
         }
-        let pointers = records.pointers.iter().filter(|pointer| stands(&pointer.owner).is_some());
+        let pointers = pointers.iter().filter(|pointer| stands(&pointer.owner).is_some());
         message.pointers.extend(pointers.map(|pointer| pointer.target.clone()));
     }
+    message.keys = records.keys;
 }
 
 #[cfg(test)]

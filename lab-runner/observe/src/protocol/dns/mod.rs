@@ -78,14 +78,14 @@ struct Asked {
 }
 
 impl Asked {
-    fn ask(&mut self, id: u16, name: &str) {
-        if self.was_asked(id, name) {
+    fn ask(&mut self, id: u16, name: String) {
+        if self.was_asked(id, &name) {
             return;
         }
         if self.open.len() < MAX_ASKED {
-            self.open.push((id, name.to_owned()));
+            self.open.push((id, name));
         } else {
-            self.open[self.oldest] = (id, name.to_owned());
+            self.open[self.oldest] = (id, name);
             self.oldest = (self.oldest + 1) % MAX_ASKED;
         }
     }
@@ -203,8 +203,8 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
         match (message.response, side == CLIENT) {
             (false, true) => {
                 facts.uses_look_ups();
-                for question in &message.questions {
-                    asked.ask(message.id, &question.name);
+                for question in message.questions {
+                    asked.ask(message.id, question.name);
                 }
             }
             (true, false) if !facts.context.forged => {

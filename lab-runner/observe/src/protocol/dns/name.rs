@@ -9,30 +9,71 @@ const MAX_POINTERS: usize = 32;
 const MAX_NAME: usize = 255;
 
 /// Reads a name, made printable, and returns where it ends.
-pub(super) fn read_name(bytes: &[u8], mut at: usize) -> Option<(String, usize)> {
+pub(super) fn read_name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+    let mut name = [0; MAX_NAME];
+    let mut length = 0;
+    // Nearly all names are plain, and there are many: they are put together here and copied once.
+    let plain = walk(bytes, at, |label| {
+        let begun = if length == 0 { 0 } else { length + 1 };
+        let room = name.get_mut(begun..begun + label.len())?;
+        for (kept, byte) in room.iter_mut().zip(label) {
+            *kept = PLAIN[usize::from(*byte)];
+            if *kept == 0 {
+                return None;
+            }
+        }
+        if begun > 0 {
+            name[length] = b'.';
+        }
+        length = begun + label.len();
+        Some(())
+    });
+    match plain {
+        Some(end) => Some((str::from_utf8(&name[..length]).ok()?.to_owned(), end)),
+        None => read_odd_name(bytes, at),
+    }
+}
+
+/// Reads a name of which not every byte is plain, or which makes no sense.
+#[cold]
+fn read_odd_name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+    let mut name = String::new();
+    let end = walk(bytes, at, |label| {
+        if !name.is_empty() {
+            name.push('.');
+        }
+        for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
+            // A dot inside of a label is no separator.
+            if number > 0 {
+                escape::push_hex(&mut name, b'.');
+            }
+            escape::push_name(&mut name, part);
+        }
+        Some(())
+    })?;
+    Some((name, end))
+}
+
+/// Shows each label of a name; returns where the name ends, or `None` where it makes no sense or `show` says so.
+#[inline]
+fn walk(bytes: &[u8], mut at: usize, mut show: impl FnMut(&[u8]) -> Option<()>) -> Option<usize> {
     let mut end = None;
     let mut pointers = 0;
     let mut total = 0;
-    // Most names fit.
-    let mut name = Vec::with_capacity(48);
     loop {
         let length = usize::from(*bytes.get(at)?);
         match length >> 6 {
-            0 if length == 0 => return Some((String::from_utf8(name).ok()?, end.unwrap_or(at + 1))),
+            0 if length == 0 => return Some(end.unwrap_or(at + 1)),
             0 => {
                 total += length + 1;
                 if total > MAX_NAME {
                     return None;
                 }
-                let label = bytes.get(at + 1..at + 1 + length)?;
-                if !name.is_empty() {
-                    name.push(b'.');
-                }
-                push_label(&mut name, label);
+                show(bytes.get(at + 1..at + 1 + length)?)?;
                 at += 1 + length;
             }
             3 => {
-                let target = usize::from(crate::link::be16(bytes, at)? & 0x3fff);
+                let target = pointer(bytes, at)?;
                 end.get_or_insert(at + 2);
                 pointers += 1;
                 if target >= at || pointers > MAX_POINTERS {
@@ -45,22 +86,23 @@ pub(super) fn read_name(bytes: &[u8], mut at: usize) -> Option<(String, usize)> 
     }
 }
 
-fn push_label(name: &mut Vec<u8>, label: &[u8]) {
-    // Nearly all are plain, and there are many.
-    if label.iter().all(|byte| escape::is_plain(*byte) && *byte != b'.') {
-        name.extend(label.iter().map(u8::to_ascii_lowercase));
-        return;
-    }
-    let mut printable = String::new();
-    for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
-        // A dot inside of a label is no separator.
-        if number > 0 {
-            escape::push_hex(&mut printable, b'.');
-        }
-        escape::push_name(&mut printable, part);
-    }
-    name.extend_from_slice(printable.as_bytes());
+/// Where a name that begins at `at` leads right away, if it begins with a pointer.
+pub(super) fn pointer(bytes: &[u8], at: usize) -> Option<usize> {
+    crate::link::be16(bytes, at).filter(|word| *word >= 0xc000).map(|word| usize::from(word & 0x3fff))
 }
+
+/// What stands for a byte of a label; 0 for one that has to be escaped, and for the dot.
+const PLAIN: [u8; 256] = {
+    let mut plain = [0; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        if escape::is_plain(byte as u8) && byte as u8 != b'.' {
+            plain[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    plain
+};
 
 /// Where a name ends; follows no pointer.
 pub(super) fn skip_name(bytes: &[u8], mut at: usize) -> Option<usize> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::name::{read_name, skip_name};
+use super::name::{pointer, read_name, skip_name};
 use crate::link::be16;
 use crate::protocol::Fields;
 
@@ -37,7 +37,7 @@ pub(super) enum Keep {
     Names,
 }
 
-/// A name that leads to another, and for how many seconds.
+/// A name that leads to another, and for how many seconds. Where all names are kept, owners are not told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Alias {
     pub(super) owner: String,
@@ -64,6 +64,8 @@ pub(super) struct Records {
     pub(super) keys: Vec<String>,
     /// All names, where they are kept.
     pub(super) names: Vec<String>,
+    /// Where those begin.
+    read: Vec<usize>,
 }
 
 impl Records {
@@ -87,10 +89,13 @@ impl Records {
         };
         // The class's high bit has a meaning of its own in multicast DNS (RFC 6762 §10.2).
         if wanted && class & 0x7fff == 1 {
-            let (owner, _) = read_name(bytes, at)?;
-            if keep == Keep::Names {
-                self.names.push(owner.clone());
-            }
+            let owner = match keep {
+                Keep::Names => {
+                    self.name(bytes, at)?;
+                    String::new()
+                }
+                _ => read_name(bytes, at)?.0,
+            };
             let target = |at| read_name(bytes, at).map(|(target, _)| target);
             match kind {
                 A => self.found.push(Found { owner, ip: IpAddr::from(<[u8; 4]>::try_from(data).ok()?), ttl }),
@@ -106,6 +111,16 @@ impl Records {
             }
         }
         (self.kept() <= MAX_KEPT && self.names.len() <= MAX_OWNERS).then_some(data_at + length)
+    }
+
+    /// Keeps the name that begins at `at`, unless another record pointed at the same one.
+    fn name(&mut self, bytes: &[u8], at: usize) -> Option<()> {
+        let begins = pointer(bytes, at).unwrap_or(at);
+        if !self.read.contains(&begins) {
+            self.names.push(read_name(bytes, at)?.0);
+            self.read.push(begins);
+        }
+        Some(())
     }
 
     fn kept(&self) -> usize {

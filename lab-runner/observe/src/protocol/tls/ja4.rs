@@ -44,17 +44,29 @@ pub(super) fn fingerprint(carrier: Carrier, parts: &Parts<'_>) -> String {
     let (first, last) = ends(protocol.unwrap_or(&[]));
     suites.sort_unstable();
     kinds.sort_unstable();
-    let suites = hash(&listed(suites.into_iter()));
-    let mut hashed = listed(kinds.into_iter());
-    let algorithms = listed(hello::pairs(algorithms));
-    if !hashed.is_empty() && !algorithms.is_empty() {
-        hashed.push('_');
-        hashed.push_str(&algorithms);
+    let mut out = String::with_capacity(LENGTH);
+    out.push(carrier);
+    out.push_str(version);
+    out.push(if named { 'd' } else { 'i' });
+    for count in [suite_count, count] {
+        out.extend([count / 10, count % 10].map(|digit| char::from(b'0' + digit as u8)));
     }
-    let destination = if named { 'd' } else { 'i' };
-    let extensions = hash(&hashed);
-    format!("{carrier}{version}{destination}{suite_count:02}{count:02}{first}{last}_{suites}_{extensions}")
+    out.extend([first, last, '_']);
+    let mut list = Vec::with_capacity(512);
+    push_list(&mut list, b',', suites.into_iter());
+    push_hash(&mut out, &list);
+    out.push('_');
+    list.clear();
+    push_list(&mut list, b',', kinds.into_iter());
+    if !list.is_empty() {
+        push_list(&mut list, b'_', hello::pairs(algorithms));
+    }
+    push_hash(&mut out, &list);
+    out
 }
+
+/// Of a fingerprint: ten characters, and twice an underscore and twelve digits.
+const LENGTH: usize = 10 + 2 * 13;
 
 /// The first and the last character of the protocol offered first; of its hexadecimal form, where either is no letter or
 /// digit.
@@ -67,35 +79,24 @@ fn ends(protocol: &[u8]) -> (char, char) {
     (digit(first >> 4), digit(last & 0x0f))
 }
 
-/// Numbers as four hexadecimal digits each, with commas between. Every hello comes through here.
-fn listed(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::with_capacity(256);
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends numbers as four hexadecimal digits each, with a comma before each but `first` before the first. Every hello comes
+/// through here.
+fn push_list(out: &mut Vec<u8>, first: u8, numbers: impl Iterator<Item = u16>) {
+    let mut separator = first;
     for number in numbers {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        for byte in number.to_be_bytes() {
-            push_hex(&mut out, byte);
-        }
+        let digit = |shift: u16| DIGITS[usize::from(number >> shift & 15)];
+        out.extend_from_slice(&[separator, digit(12), digit(8), digit(4), digit(0)]);
+        separator = b',';
     }
-    out
 }
 
-/// The first twelve digits of SHA-256; zeros for an empty list.
-fn hash(list: &str) -> String {
-    if list.is_empty() {
-        return "000000000000".to_owned();
+/// Appends the first twelve digits of the SHA-256 of a list, without what stands before its first number; zeros for an empty
+/// one.
+fn push_hash(out: &mut String, list: &[u8]) {
+    let Some((_, list)) = list.split_first() else { return out.push_str("000000000000") };
+    for byte in Sha256::digest(list).iter().take(6) {
+        out.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
     }
-    let digest = Sha256::digest(list.as_bytes());
-    let mut out = String::with_capacity(12);
-    for byte in digest.iter().take(6) {
-        push_hex(&mut out, *byte);
-    }
-    out
-}
-
-fn push_hex(out: &mut String, byte: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-    out.push(char::from(DIGITS[usize::from(byte & 15)]));
 }

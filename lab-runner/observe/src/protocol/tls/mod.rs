@@ -99,15 +99,30 @@ impl Session {
             }
             return self.ends(side, bytes);
         }
-        let flight = record::handshake(bytes, |joined| matches!(read_flight(joined), Flight::Read { .. }));
+        let mut scratch = std::mem::take(facts.context.scratch);
+        let step = self.flight(side, bytes, shown, &mut scratch, facts);
+        *facts.context.scratch = scratch;
+        step
+    }
+
+    fn flight(
+        &mut self,
+        side: usize,
+        bytes: &[u8],
+        shown: Shown,
+        scratch: &mut Vec<u8>,
+        facts: &mut Facts<'_, '_>,
+    ) -> Step {
+        let flight =
+            record::handshake(bytes, scratch, |joined| matches!(read_flight(joined), Flight::Read { .. }));
         let room = |more_at: &usize| !shown.last && *more_at <= MAX_FLIGHT;
-        match (read_flight(&flight.bytes), flight.more_at.filter(room)) {
+        match (read_flight(flight.bytes), flight.more_at.filter(room)) {
             (Flight::Cut { missing, .. }, Some(more_at)) if bytes.len() + missing <= MAX_FLIGHT => {
                 self.need[side] = more_at.max(bytes.len() + missing);
                 Step::Took(0)
             }
             (Flight::Read { version, certificate } | Flight::Cut { version, certificate, .. }, _) => {
-                let mut messages = record::messages(&flight.bytes);
+                let mut messages = record::messages(flight.bytes);
                 let hello = messages.find(|message| message.kind == record::SERVER_HELLO);
                 if hello.is_some_and(|hello| hello::is_in_clear(hello.body)) {
                     facts.weird("tls_without_encryption");
@@ -173,8 +188,9 @@ fn client_hello(bytes: &[u8], last: bool) -> Found {
         return Found::No;
     }
     let is_whole = |joined: &[u8]| record::messages(joined).next().is_some_and(|hello| hello.missing == 0);
-    let joined = record::handshake(bytes, is_whole);
-    let hello = record::messages(&joined.bytes).next();
+    let mut scratch = Vec::new();
+    let joined = record::handshake(bytes, &mut scratch, is_whole);
+    let hello = record::messages(joined.bytes).next();
     let missing = hello.map_or(0, |hello| hello.missing);
     let more_at = joined.more_at.map(|more_at| more_at.max(bytes.len() + missing)).filter(|_| !last);
     match (hello, more_at) {

@@ -2,8 +2,6 @@
 //!
 //! Copies only where messages are spread over several records, and no more than the stream holds anyway.
 
-use std::borrow::Cow;
-
 use crate::protocol::Fields;
 use crate::protocol::interface::Probe;
 
@@ -43,39 +41,48 @@ pub(super) fn is_record(bytes: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
     /// Handshake messages, one after the other; the last may be incomplete.
-    pub(super) bytes: Cow<'a, [u8]>,
+    pub(super) bytes: &'a [u8],
     /// Where more of them would come: how many bytes of the stream there have to be before there is anything new.
     pub(super) more_at: Option<usize>,
 }
 
-/// Puts handshake messages together until `enough` says so of what there is.
-pub(super) fn handshake(bytes: &[u8], enough: impl Fn(&[u8]) -> bool) -> Handshake<'_> {
-    let mut joined = Cow::Borrowed(&[][..]);
+/// Puts handshake messages together until `enough` says so of what there is, where need be in `scratch`.
+pub(super) fn handshake<'a>(
+    bytes: &'a [u8],
+    scratch: &'a mut Vec<u8>,
+    enough: impl Fn(&[u8]) -> bool,
+) -> Handshake<'a> {
+    scratch.clear();
+    let (mut first, mut more_at) = (&[][..], None);
     let mut rest = Fields(bytes);
     for _ in 0..MAX_RECORDS {
         let at = bytes.len() - rest.0.len();
         let (Some(kind), Some(_version), Some(length)) = (rest.u8(), rest.u16(), rest.u16()) else {
-            let more_at = is_record(&bytes[at..]).then_some(at + HEADER + 1);
-            return Handshake { bytes: joined, more_at };
+            more_at = is_record(&bytes[at..]).then_some(at + HEADER + 1);
+            break;
         };
         if kind != HANDSHAKE {
-            return Handshake { bytes: joined, more_at: None };
+            break;
         }
         let length = usize::from(length);
         let body = rest.take_lax(length);
-        if joined.is_empty() {
-            joined = Cow::Borrowed(body);
+        if first.is_empty() {
+            first = body;
         } else {
-            joined.to_mut().extend_from_slice(body);
+            if scratch.is_empty() {
+                scratch.extend_from_slice(first);
+            }
+            scratch.extend_from_slice(body);
         }
-        if enough(&joined) {
-            return Handshake { bytes: joined, more_at: None };
+        if enough(if scratch.is_empty() { first } else { scratch }) {
+            break;
         }
         if body.len() < length {
-            return Handshake { bytes: joined, more_at: Some(at + HEADER + length) };
+            more_at = Some(at + HEADER + length);
+            break;
         }
     }
-    Handshake { bytes: joined, more_at: None }
+    Handshake { bytes: if scratch.is_empty() { first } else { scratch }, more_at }
 }
 
 /// A handshake message (RFC 8446 §4).
