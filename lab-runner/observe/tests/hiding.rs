@@ -96,14 +96,21 @@ fn many_first_fragments_push_out_the_oldest_and_not_the_newest() {
 
 #[test]
 fn an_answer_that_the_client_sends_itself_vouches_for_nothing() {
-    let mut wire = Wire::new();
-    wire.udp("192.0.2.10:50000", RESOLVER, &dns_query(7, "api.nucleus-u8.example"));
-    wire.udp(RESOLVER, "192.0.2.10:50000", &dns_answer(7, "api.nucleus-u8.example", &[], "203.0.113.66"));
-    wire.by_phone();
-    wire.tcp_opens(PHONE, FOREIGN, &[&client_hello(Some("api.nucleus-u8.example"), &[])]);
-    let seen = wire.observe();
-    assert_eq!((seen.flows[0].unread, seen.flows[1].corroborated), (true, false));
-    assert_eq!(weird(&seen, "dns_answer_from_client"), 1);
+    for resolver_answered_before in [false, true] {
+        let mut wire = Wire::new();
+        if resolver_answered_before {
+            wire.udp("192.0.2.10:50000", RESOLVER, &dns_query(6, "other.example"));
+            wire.udp(RESOLVER, "192.0.2.10:50000", &dns_answer(6, "other.example", &[], "198.51.100.20"));
+        }
+        wire.udp("192.0.2.10:50000", RESOLVER, &dns_query(7, "api.nucleus-u8.example"));
+        let answer = dns_answer(7, "api.nucleus-u8.example", &[], "203.0.113.66");
+        wire.udp(RESOLVER, "192.0.2.10:50000", &answer);
+        wire.by_phone();
+        wire.tcp_opens(PHONE, FOREIGN, &[&client_hello(Some("api.nucleus-u8.example"), &[])]);
+        let seen = wire.observe();
+        assert_eq!((seen.flows[0].unread, seen.flows[1].corroborated), (true, false));
+        assert_eq!(weird(&seen, "dns_answer_from_client"), 1);
+    }
 }
 
 #[test]
