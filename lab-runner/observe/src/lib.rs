@@ -41,6 +41,7 @@ pub use record::{
     Weird,
 };
 pub use render::{
-    JsonLines, Style, render_explanation, render_json, render_json_flows, render_json_summary, render_text,
+    JsonLines, Style, Table, render_explanation, render_json, render_json_flows, render_json_summary,
+    render_text,
 };
 pub use whole::{observe, observe_from};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lab_observe::capture::Unpacked;
-use lab_observe::{Ended, JsonLines, Observer, Options, Style, Summary};
+use lab_observe::{Ended, JsonLines, Observer, Options, Style, Summary, Table};
 
 use ahead::read_ahead;
 
@@ -139,9 +139,10 @@ fn show(
         return Ok(summary);
     }
     if args.format == Format::Text {
-        let observation = observer.finish();
-        lab_observe::render_text(&observation, name, style, out)?;
-        return Ok(observation.summary);
+        let mut table = Table::default();
+        let ended = observer.finish_each(|record| table.add(&record));
+        table.write(&ended.summary, name, style, out)?;
+        return Ok(ended.summary);
     }
     // Flows are written as they are told: their records are many times what is kept of them.
     let mut lines = JsonLines::new(name);

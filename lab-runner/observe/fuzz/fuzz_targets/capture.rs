@@ -1,12 +1,19 @@
-//! A capture file of any bytes, through the whole pipeline and both renderings.
+//! A capture file of any bytes, through the whole pipeline and both renderings; and again as a stream, by the long way, which
+//! must tell the same.
 #![no_main]
 
-use lab_observe::{Options, Style, observe, render_json, render_text};
+use lab_observe::{Observer, Options, Style, observe, render_json, render_text};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let options = Options { max_flows: 256, max_answers: 64, stream_bytes: 1 << 18 };
-    if let Ok(seen) = observe(bytes, options) {
+    let mut again = Observer::new(options.clone());
+    again.explain(u64::MAX);
+    let read = again.read(bytes);
+    let seen = observe(bytes, options);
+    assert_eq!(seen.is_ok(), read.is_ok());
+    if let Ok(seen) = seen {
+        assert_eq!(seen, again.finish());
         let mut out = Vec::new();
         render_json(&seen, "fuzz", &mut out).expect("a vector takes all");
         render_text(&seen, "fuzz", Style::Plain, &mut out).expect("a vector takes all");

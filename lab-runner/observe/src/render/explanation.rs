@@ -13,13 +13,12 @@ use crate::record::{FlowRecord, NameKind, State};
 /// What `out` reports.
 pub fn render_explanation(explained: &Explanation, style: Style, out: &mut impl Write) -> io::Result<()> {
     let flow = &explained.flow;
-    let title = format!(
-        "flow {}: {} -> {}  {}",
-        flow.flow,
-        words::end(flow.l4, flow.client),
-        words::end(flow.l4, flow.server),
-        words::over(flow)
-    );
+    let mut title = format!("flow {}: ", flow.flow);
+    words::push_end(&mut title, flow.l4, flow.client);
+    title.push_str(" -> ");
+    words::push_end(&mut title, flow.l4, flow.server);
+    title.push_str("  ");
+    words::push_over(&mut title, flow);
     writeln!(out, "{}", style.bold(&title))?;
     let width = explained.notes.last().map_or(1, |note| note.frame.to_string().len());
     for note in &explained.notes {
@@ -34,7 +33,7 @@ pub fn render_explanation(explained: &Explanation, style: Style, out: &mut impl 
         writeln!(out, "  and more of the same kinds")?;
     }
     let verdict = format!("{}: {}", words::state(flow), because(flow));
-    writeln!(out, "{}", style.paint(words::colour(flow), &verdict))?;
+    writeln!(out, "{}", style.paint(words::colour(words::rank(flow)), &verdict))?;
     for doubt in doubts(flow) {
         writeln!(out, "  {}", style.paint("33", &doubt))?;
     }

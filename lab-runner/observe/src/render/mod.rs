@@ -2,6 +2,7 @@
 //!
 //! Only writes what records hold, which is printable ASCII; a caller's file name is escaped here.
 
+mod endpoints;
 mod explanation;
 mod json;
 mod style;
@@ -11,4 +12,4 @@ mod words;
 pub use explanation::render_explanation;
 pub use json::{JsonLines, render_json, render_json_flows, render_json_summary};
 pub use style::Style;
-pub use text::render_text;
+pub use text::{Table, render_text};

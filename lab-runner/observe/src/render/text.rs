@@ -1,17 +1,18 @@
 //! The table for people: endpoints grouped by the host that opened flows to them, those with the widest evidence first.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::IpAddr;
 
+use super::endpoints::{Client, Endpoint, Endpoints};
 use super::{Style, words};
 use crate::escape;
-use crate::record::{FlowRecord, NameKind, Observation, Reason, State, Summary};
+use crate::record::{FlowRecord, Observation, Summary};
 
-const HEADINGS: [&str; 7] = ["endpoint", "over", "flows", "sent", "received", "first", "evidence"];
+const HEADINGS: [&str; 6] = ["endpoint", "over", "flows", "sent", "received", "first"];
+/// The last column, which ends where it ends.
+const LAST: &str = "evidence";
 /// Columns of numbers, which end at the same place.
-const RIGHT: [bool; 7] = [false, false, true, true, true, true, false];
-/// Names that a row shows of those that were asked for.
+const RIGHT: [bool; 6] = [false, false, true, true, true, true];
+/// Frames that are shown of those that were odd.
 const SHOWN: usize = 3;
 
 /// Writes the endpoints of a capture, grouped by client, and its summary.
@@ -24,189 +25,104 @@ pub fn render_text(
     style: Style,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let start = observation.flows.iter().map(|flow| flow.first_ns).min().unwrap_or(0);
-    let mut clients: BTreeMap<IpAddr, Vec<&FlowRecord>> = BTreeMap::new();
+    let mut table = Table::default();
     for flow in &observation.flows {
-        clients.entry(flow.client.ip()).or_default().push(flow);
+        table.add(flow);
     }
-    if !file.is_empty() {
-        writeln!(out, "{}", style.bold(&escape::text(file.as_bytes(), 4096)))?;
-    }
-    // Who talks to whom by name comes first; the link's own chatter last.
-    let mut clients: Vec<(IpAddr, Vec<&FlowRecord>)> = clients.into_iter().collect();
-    clients.sort_by_key(|(client, flows)| (flows.iter().map(|flow| words::rank(flow)).min(), *client));
-    for (client, flows) in clients {
-        let mac =
-            flows.iter().find_map(|flow| flow.client_mac).map_or(String::new(), |mac| format!("  {mac}"));
-        writeln!(out, "\n{}{}", style.bold(&client.to_string()), style.dim(&mac))?;
-        table(&endpoints(&flows), start, style, out)?;
-    }
-    summary(&observation.summary, style, out)
+    table.write(&observation.summary, file, style, out)
 }
 
-/// Flows of one client that say the same of the same server.
-struct Endpoint<'a> {
-    name: String,
-    over: String,
-    evidence: String,
-    flows: Vec<&'a FlowRecord>,
+/// The endpoints of one capture, out of its flows as they are told.
+#[derive(Debug, Default)]
+pub struct Table {
+    endpoints: Endpoints,
 }
 
-/// The endpoints of one client's flows: widest evidence first, then in the order of their first packets.
-fn endpoints<'a>(flows: &[&'a FlowRecord]) -> Vec<Endpoint<'a>> {
-    let mut found: Vec<Endpoint<'a>> = Vec::new();
-    let mut places: BTreeMap<(String, String, String), usize> = BTreeMap::new();
-    for &flow in flows {
-        let (name, over) = (name(flow), words::over(flow));
-        // What a resolver is asked fills rows of its own without telling more.
-        let evidence = if flow.reason == Some(Reason::Resolver) { String::new() } else { evidence(flow) };
-        match places.entry((name.clone(), over.clone(), evidence.clone())) {
-            std::collections::btree_map::Entry::Occupied(place) => found[*place.get()].flows.push(flow),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(found.len());
-                found.push(Endpoint { name, over, evidence, flows: vec![flow] });
-            }
+impl Table {
+    /// Adds a flow; they have to come in their order.
+    pub fn add(&mut self, flow: &FlowRecord) {
+        self.endpoints.add(flow);
+    }
+
+    /// Writes the endpoints, grouped by client, and the capture's summary.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn write(self, summary: &Summary, file: &str, style: Style, out: &mut impl Write) -> io::Result<()> {
+        if !file.is_empty() {
+            writeln!(out, "{}", style.bold(&escape::text(file.as_bytes(), 4096)))?;
         }
+        let begun_ns = self.endpoints.begun_ns.unwrap_or(0);
+        for client in self.endpoints.sorted() {
+            of_client(&client, begun_ns, style, out)?;
+        }
+        of_capture(summary, style, out)
     }
-    for endpoint in found.iter_mut().filter(|endpoint| endpoint.evidence.is_empty()) {
-        endpoint.evidence = asks(&endpoint.flows);
-    }
-    found.sort_by_key(|endpoint| {
-        let first = endpoint.flows[0];
-        (words::rank(first), std::cmp::Reverse(kinds(first).len()), first.first_ns, first.flow)
-    });
-    found
 }
 
-fn table(endpoints: &[Endpoint<'_>], start: u64, style: Style, out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<[String; 7]> = endpoints.iter().map(|endpoint| row(endpoint, start)).collect();
+fn of_client(client: &Client, begun_ns: u64, style: Style, out: &mut impl Write) -> io::Result<()> {
+    let mac = client.mac.map_or(String::new(), |mac| format!("  {mac}"));
+    writeln!(out, "\n{}{}", style.bold(&client.address.to_string()), style.dim(&mac))?;
+    let rows: Vec<Row<'_>> = client.endpoints.iter().map(|endpoint| Row::of(endpoint, begun_ns)).collect();
     let mut widths = HEADINGS.map(str::len);
     for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.cells()) {
             *width = cell.len().max(*width);
         }
     }
-    let aligned = |cells: [&str; 7]| -> String {
-        let mut line = String::new();
-        for ((cell, width), right) in cells.into_iter().zip(widths).zip(RIGHT).take(6) {
-            line.push_str("  ");
-            match right {
-                true => line.push_str(&format!("{cell:>width$}")),
-                false => line.push_str(&format!("{cell:width$}")),
-            }
-        }
-        line
-    };
-    writeln!(out, "{}  {}", style.dim(&aligned(HEADINGS)), style.dim(HEADINGS[6]))?;
-    for (endpoint, row) in endpoints.iter().zip(&rows) {
-        let cells = row.each_ref().map(String::as_str);
-        let evidence = style.paint(words::colour(endpoint.flows[0]), &endpoint.evidence);
-        writeln!(out, "{}  {evidence}", aligned(cells))?;
+    let mut line = String::new();
+    align(&mut line, HEADINGS, widths);
+    writeln!(out, "{}  {}", style.dim(&line), style.dim(LAST))?;
+    for (endpoint, row) in client.endpoints.iter().zip(&rows) {
+        align(&mut line, row.cells(), widths);
+        line.push_str("  ");
+        line.push_str(&style.paint(words::colour(endpoint.rank), &endpoint.evidence()));
+        line.push('\n');
+        out.write_all(line.as_bytes())?;
     }
     Ok(())
 }
 
-fn row(endpoint: &Endpoint<'_>, start: u64) -> [String; 7] {
-    let flows = &endpoint.flows;
-    let sum = |side: usize| words::bytes(flows.iter().map(|flow| flow.bytes[side]).sum());
-    let count = match flows.as_slice() {
-        [only] => format!("#{}", only.flow),
-        several => several.len().to_string(),
-    };
-    [
-        endpoint.name.clone(),
-        endpoint.over.clone(),
-        count,
-        sum(0),
-        sum(1),
-        words::after(flows[0].first_ns.saturating_sub(start)),
-        endpoint.evidence.clone(),
-    ]
+struct Row<'a> {
+    endpoint: &'a Endpoint,
+    flows: String,
+    bytes: [String; 2],
+    first: String,
 }
 
-/// Who it is: a name with its port, else the address.
-fn name(flow: &FlowRecord) -> String {
-    match (flow.best_name(), flow.server.port()) {
-        (Some(name), 0) => name.to_owned(),
-        (Some(name), port) => format!("{name}:{port}"),
-        (None, _) => words::end(flow.l4, flow.server),
+impl<'a> Row<'a> {
+    fn of(endpoint: &'a Endpoint, begun_ns: u64) -> Self {
+        let flows = match endpoint.flows {
+            1 => format!("#{}", endpoint.first),
+            several => several.to_string(),
+        };
+        let first = words::after(endpoint.first_ns.saturating_sub(begun_ns));
+        Self { endpoint, flows, bytes: endpoint.bytes.map(words::bytes), first }
+    }
+
+    fn cells(&self) -> [&str; 6] {
+        let Self { endpoint, flows, bytes: [sent, received], first } = self;
+        [endpoint.name(), endpoint.over(), flows, sent, received, first]
     }
 }
 
-/// The kinds of evidence for the name that is shown.
-fn kinds(flow: &FlowRecord) -> Vec<&'static str> {
-    let Some(name) = flow.best_name() else { return Vec::new() };
-    let mut kinds: Vec<&'static str> = flow
-        .names
-        .iter()
-        .filter(|evidence| evidence.name == name || evidence.chain.iter().any(|alias| alias == name))
-        .map(|evidence| evidence.kind.as_str())
-        .collect();
-    kinds.dedup();
-    kinds
-}
-
-/// How that is known, or why it is not.
-fn evidence(flow: &FlowRecord) -> String {
-    let mut words = match (flow.state, flow.reason) {
-        (State::Named, _) => {
-            let doubt = if flow.corroborated { "" } else { ", uncorroborated" };
-            format!("{}{doubt}", kinds(flow).join(" + "))
-        }
-        (State::Ambiguous, _) => {
-            let names: Vec<&str> = flow.names_of(NameKind::Dns).collect();
-            format!("ambiguous: {}", list(&names))
-        }
-        (State::Unresolved, reason) => match reason.map(words::reason) {
-            Some(reason) => format!("no name: {reason}"),
-            None => "no name".to_owned(),
-        },
-    };
-    for disagreement in &flow.disagreement {
-        words.push_str("; ");
-        words.push_str(words::disagreement(*disagreement));
-    }
-    if !flow.answered && flow.reason != Some(Reason::Local) {
-        words.push_str(", no answer");
-    }
-    if !flow.carries.is_empty() {
-        words.push_str(&format!(", carries {}", flow.carries.join(" and ")));
-    }
-    if flow.unread {
-        words.push_str(", not all of it can be read");
-    }
-    words
-}
-
-/// What a resolver, or whoever listens on the link, is asked for.
-fn asks(flows: &[&FlowRecord]) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in flows.iter().flat_map(|flow| flow.names_of(NameKind::DnsQuery)) {
-        if !names.contains(&name) && names.len() < 1000 {
-            names.push(name);
+/// Puts cells into a line, each behind two blanks and as wide as its column.
+fn align(line: &mut String, cells: [&str; 6], widths: [usize; 6]) {
+    line.clear();
+    for ((cell, width), right) in cells.into_iter().zip(widths).zip(RIGHT) {
+        let blanks = std::iter::repeat_n(' ', width.saturating_sub(cell.len()));
+        line.push_str("  ");
+        if right {
+            line.extend(blanks);
+            line.push_str(cell);
+        } else {
+            line.push_str(cell);
+            line.extend(blanks);
         }
     }
-    let mut words = match names.as_slice() {
-        [] => "a resolver".to_owned(),
-        names => format!("asks for {}", list(names)),
-    };
-    if !flows.iter().any(|flow| flow.answered) {
-        words.push_str(", no answer");
-    }
-    if flows.iter().any(|flow| flow.unread) {
-        words.push_str(", not all of it can be read");
-    }
-    words
 }
 
-fn list(names: &[&str]) -> String {
-    match names {
-        names if names.len() <= SHOWN => names.join(", "),
-        names => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
-    }
-}
-
-fn summary(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<()> {
+fn of_capture(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<()> {
     let mut line =
         format!("{} flows, {} packets, {}", summary.flows, summary.packets, words::bytes(summary.bytes));
     if summary.unparsed_packets > 0 {

@@ -1,31 +1,37 @@
 //! The words that people read about a flow, in a table or an explanation.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::record::{Disagreement, FlowRecord, L4, Reason, State};
 
 /// An end with its port, where the transport has any.
-pub(super) fn end(l4: L4, end: SocketAddr) -> String {
-    if matches!(l4, L4::Tcp | L4::Udp) { end.to_string() } else { end.ip().to_string() }
+pub(super) fn push_end(words: &mut String, l4: L4, end: SocketAddr) {
+    // Writing into memory doesn't fail.
+    let _ = match l4 {
+        L4::Tcp | L4::Udp => write!(words, "{end}"),
+        _ => write!(words, "{}", end.ip()),
+    };
 }
 
 /// Transport, protocol, version, and what is carried in it.
-pub(super) fn over(flow: &FlowRecord) -> String {
-    let mut words = if flow.app == "unknown" || flow.app == flow.l4.to_string() {
-        flow.l4.to_string()
-    } else {
-        format!("{}/{}", flow.l4, flow.app)
-    };
+pub(super) fn push_over(words: &mut String, flow: &FlowRecord) {
+    let begun = words.len();
+    let _ = write!(words, "{}", flow.l4);
+    if flow.app != "unknown" && words.get(begun..) != Some(&flow.app) {
+        words.push('/');
+        words.push_str(&flow.app);
+    }
     if let Some(version) = &flow.version {
-        words.push_str(&format!(" {version}"));
+        words.push(' ');
+        words.push_str(version);
     }
     if flow.guessed {
         words.push('?');
     }
     if let Some(service) = &flow.port_suggests {
-        words.push_str(&format!(" ({service}?)"));
+        let _ = write!(words, " ({service}?)");
     }
-    words
 }
 
 /// What is known of who the server is.
@@ -76,9 +82,9 @@ pub(super) fn rank(flow: &FlowRecord) -> u8 {
     }
 }
 
-/// The colour of a flow's state on a terminal (an SGR parameter of ECMA-48).
-pub(super) fn colour(flow: &FlowRecord) -> &'static str {
-    match rank(flow) {
+/// The colour of a rank on a terminal (an SGR parameter of ECMA-48).
+pub(super) fn colour(rank: u8) -> &'static str {
+    match rank {
         0 => "32",
         1 | 2 => "33",
         3 => "31",

@@ -1,0 +1,260 @@
+//! Who talks to whom: flows gathered, one after the other, into the endpoints of each client.
+//!
+//! Keeps of a flow what a table shows and nothing more. Lays nothing out.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+
+use hashbrown::HashTable;
+
+use super::words;
+use crate::hash::Hasher;
+use crate::record::{FlowRecord, MacAddr, NameKind, Reason, State};
+
+/// Names that an endpoint shows of those that were asked for.
+const SHOWN: usize = 3;
+/// Names that are counted of those that were asked for.
+const MAX_ASKED: usize = 1000;
+
+/// What a row says of all of its flows.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
+struct Said {
+    name: String,
+    over: String,
+    /// Empty for a resolver: what it is asked would fill rows of its own without telling more.
+    evidence: String,
+}
+
+/// Flows of one client that say the same of the same server.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    said: Said,
+    /// The number of the first flow, and when it began.
+    pub(super) first: u64,
+    pub(super) first_ns: u64,
+    /// As [`words::rank`] has it.
+    pub(super) rank: u8,
+    /// How many kinds of evidence there are.
+    kinds: usize,
+    pub(super) flows: u64,
+    pub(super) bytes: [u64; 2],
+    asked: Vec<String>,
+    answered: bool,
+    unread: bool,
+}
+
+/// A host that opened flows.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    pub(super) mac: Option<MacAddr>,
+    /// The best of its flows'.
+    rank: u8,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Which endpoint has which words.
+    places: HashTable<u32>,
+}
+
+/// The endpoints of a capture's flows.
+#[derive(Debug, Default)]
+pub(super) struct Endpoints {
+    /// When the first flow began.
+    pub(super) begun_ns: Option<u64>,
+    clients: Vec<Client>,
+    places: HashMap<IpAddr, usize, Hasher>,
+    /// What the latest flow says.
+    said: Said,
+}
+
+impl Endpoints {
+    /// Adds a flow.
+    pub(super) fn add(&mut self, flow: &FlowRecord) {
+        let Self { begun_ns, clients, places, said } = self;
+        *begun_ns = Some(begun_ns.map_or(flow.first_ns, |begun| begun.min(flow.first_ns)));
+        said.of(flow);
+        let address = flow.client.ip();
+        let place = *places.entry(address).or_insert_with(|| {
+            let (endpoints, places) = (Vec::new(), HashTable::new());
+            clients.push(Client { address, mac: None, rank: u8::MAX, endpoints, places });
+            clients.len() - 1
+        });
+        clients[place].add(flow, said, places.hasher());
+    }
+
+    /// Who talks to whom by name comes first; the link's own chatter last. Within a client the widest evidence comes first,
+    /// then the first flow.
+    pub(super) fn sorted(self) -> Vec<Client> {
+        let mut clients = self.clients;
+        clients.sort_by_key(|client| (client.rank, client.address));
+        for Client { endpoints, .. } in &mut clients {
+            endpoints.sort_by_key(|endpoint| {
+                (endpoint.rank, Reverse(endpoint.kinds), endpoint.first_ns, endpoint.first)
+            });
+        }
+        clients
+    }
+}
+
+impl Client {
+    fn add(&mut self, flow: &FlowRecord, said: &Said, state: &Hasher) {
+        let Self { endpoints, places, .. } = self;
+        self.mac = self.mac.or(flow.client_mac);
+        self.rank = self.rank.min(words::rank(flow));
+        let hash = state.hash_one(said);
+        let place = match places.find(hash, |place| endpoints[*place as usize].said == *said) {
+            Some(place) => *place as usize,
+            None => {
+                let place = endpoints.len();
+                places.insert_unique(hash, place as u32, |place| {
+                    state.hash_one(&endpoints[*place as usize].said)
+                });
+                endpoints.push(Endpoint::new(flow, said.clone()));
+                place
+            }
+        };
+        endpoints[place].add(flow);
+    }
+}
+
+impl Endpoint {
+    fn new(flow: &FlowRecord, said: Said) -> Self {
+        Self {
+            said,
+            first: flow.flow,
+            first_ns: flow.first_ns,
+            rank: words::rank(flow),
+            kinds: kinds(flow).len(),
+            flows: 0,
+            bytes: [0; 2],
+            asked: Vec::new(),
+            answered: false,
+            unread: false,
+        }
+    }
+
+    fn add(&mut self, flow: &FlowRecord) {
+        self.flows += 1;
+        for (sum, bytes) in self.bytes.iter_mut().zip(flow.bytes) {
+            *sum = sum.saturating_add(bytes);
+        }
+        self.answered |= flow.answered;
+        self.unread |= flow.unread;
+        if self.said.evidence.is_empty() {
+            for name in flow.names_of(NameKind::DnsQuery) {
+                if self.asked.len() < MAX_ASKED && !self.asked.iter().any(|asked| asked == name) {
+                    self.asked.push(name.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Who it is: a name with its port, else the address.
+    pub(super) fn name(&self) -> &str {
+        &self.said.name
+    }
+
+    /// Transport and protocol.
+    pub(super) fn over(&self) -> &str {
+        &self.said.over
+    }
+
+    /// How it is known who it is, or why it is not; of a resolver, what it is asked.
+    pub(super) fn evidence(&self) -> String {
+        if !self.said.evidence.is_empty() {
+            return self.said.evidence.clone();
+        }
+        let mut words = match self.asked.as_slice() {
+            [] => "a resolver".to_owned(),
+            names => format!("asks for {}", list(names)),
+        };
+        if !self.answered {
+            words.push_str(", no answer");
+        }
+        if self.unread {
+            words.push_str(", not all of it can be read");
+        }
+        words
+    }
+}
+
+impl Said {
+    fn of(&mut self, flow: &FlowRecord) {
+        let Self { name, over, evidence } = self;
+        for words in [&mut *name, over, evidence] {
+            words.clear();
+        }
+        match flow.best_name() {
+            Some(best) => {
+                name.push_str(best);
+                if flow.server.port() != 0 {
+                    name.push(':');
+                    name.push_str(itoa::Buffer::new().format(flow.server.port()));
+                }
+            }
+            None => words::push_end(name, flow.l4, flow.server),
+        }
+        words::push_over(over, flow);
+        if flow.reason != Some(Reason::Resolver) {
+            push_evidence(evidence, flow);
+        }
+    }
+}
+
+/// The kinds of evidence for the name that is shown.
+fn kinds(flow: &FlowRecord) -> Vec<&'static str> {
+    let Some(name) = flow.best_name() else { return Vec::new() };
+    let mut kinds: Vec<&'static str> = flow
+        .names
+        .iter()
+        .filter(|evidence| evidence.name == name || evidence.chain.iter().any(|alias| alias == name))
+        .map(|evidence| evidence.kind.as_str())
+        .collect();
+    kinds.dedup();
+    kinds
+}
+
+/// How it is known who the server is, or why it is not.
+fn push_evidence(words: &mut String, flow: &FlowRecord) {
+    match (flow.state, flow.reason) {
+        (State::Named, _) => {
+            words.push_str(&kinds(flow).join(" + "));
+            words.push_str(if flow.corroborated { "" } else { ", uncorroborated" });
+        }
+        (State::Ambiguous, _) => {
+            let names: Vec<&str> = flow.names_of(NameKind::Dns).collect();
+            words.push_str("ambiguous: ");
+            words.push_str(&list(&names));
+        }
+        (State::Unresolved, reason) => {
+            words.push_str("no name");
+            if let Some(reason) = reason {
+                words.push_str(": ");
+                words.push_str(words::reason(reason));
+            }
+        }
+    }
+    for disagreement in &flow.disagreement {
+        words.push_str("; ");
+        words.push_str(words::disagreement(*disagreement));
+    }
+    if !flow.answered && flow.reason != Some(Reason::Local) {
+        words.push_str(", no answer");
+    }
+    if !flow.carries.is_empty() {
+        words.push_str(", carries ");
+        words.push_str(&flow.carries.join(" and "));
+    }
+    if flow.unread {
+        words.push_str(", not all of it can be read");
+    }
+}
+
+fn list<S: AsRef<str>>(names: &[S]) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
