@@ -25,8 +25,11 @@ const MAX_PACKETS: u8 = 8;
 
 /// Tells OpenVPN over UDP.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    let mut resets = Box::<Resets>::default();
-    if !resets.packet(datagram.side, datagram.bytes, facts) { Heard::No } else { Heard::With(resets) }
+    let mut resets = Resets::default();
+    match resets.packet(datagram.side, datagram.bytes, facts) {
+        true => Heard::With(Box::new(resets)),
+        false => Heard::No,
+    }
 }
 
 /// The reset that a client sent.

@@ -126,9 +126,9 @@ fn read(bytes: &[u8], local: bool) -> Option<Message> {
         None => message.cut = true,
     }
     if local {
-        message.names = records.names;
+        let owners = records.names.into_iter().map(|(_, name)| name);
         let targets = records.hosts.into_iter().chain(records.pointers).chain(records.aliases);
-        message.names.extend(targets.map(|alias| alias.target));
+        message.names = owners.chain(targets.map(|alias| alias.target)).collect();
     } else if message.response {
         resolve(records, &mut message);
     }

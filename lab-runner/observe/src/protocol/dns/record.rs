@@ -62,10 +62,8 @@ pub(super) struct Records {
     pub(super) pointers: Vec<Alias>,
     /// Names that stand for a service with keys for Encrypted Client Hello.
     pub(super) keys: Vec<String>,
-    /// All names, where they are kept.
-    pub(super) names: Vec<String>,
-    /// Where those begin.
-    read: Vec<usize>,
+    /// All names, where they are kept, and where each begins.
+    pub(super) names: Vec<(usize, String)>,
 }
 
 impl Records {
@@ -116,9 +114,8 @@ impl Records {
     /// Keeps the name that begins at `at`, unless another record pointed at the same one.
     fn name(&mut self, bytes: &[u8], at: usize) -> Option<()> {
         let begins = pointer(bytes, at).unwrap_or(at);
-        if !self.read.contains(&begins) {
-            self.names.push(read_name(bytes, at)?.0);
-            self.read.push(begins);
+        if !self.names.iter().any(|(known, _)| *known == begins) {
+            self.names.push((begins, read_name(bytes, at)?.0));
         }
         Some(())
     }

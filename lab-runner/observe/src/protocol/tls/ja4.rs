@@ -9,8 +9,10 @@ use super::hello::{self, Carrier, Parts};
 
 /// The fingerprint of a whole hello.
 pub(super) fn fingerprint(carrier: Carrier, parts: &Parts<'_>) -> String {
-    let mut suites: Vec<u16> = parts.suites().collect();
-    let (mut kinds, mut named, mut algorithms, mut protocol) = (Vec::new(), false, &[][..], None);
+    let mut suites = Vec::with_capacity(USUAL);
+    suites.extend(parts.suites());
+    let mut kinds = Vec::with_capacity(USUAL);
+    let (mut named, mut algorithms, mut protocol) = (false, &[][..], None);
     let mut count = 0;
     for (kind, value) in parts.extensions().filter(|(kind, _)| !hello::is_grease(*kind)) {
         count += 1;
@@ -65,6 +67,8 @@ pub(super) fn fingerprint(carrier: Carrier, parts: &Parts<'_>) -> String {
     out
 }
 
+/// Few clients offer more suites or extensions.
+const USUAL: usize = 64;
 /// Of a fingerprint: ten characters, and twice an underscore and twelve digits.
 const LENGTH: usize = 10 + 2 * 13;
 
