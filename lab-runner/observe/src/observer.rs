@@ -3,7 +3,7 @@
 //! Each frame is decoded, looked up and counted; only while its flow may still tell something is its payload looked at.
 //! No clock, no I/O, and no memory that grows with anything but flows and names.
 
-mod express;
+mod fast_path;
 mod flows;
 mod payload;
 mod pieces;
@@ -25,7 +25,7 @@ use crate::tcp::{self, Segment};
 use crate::transport::{self, Ends, Transport};
 use crate::{state, tunnel, udp};
 
-use express::Express;
+use fast_path::FastPath;
 use pieces::Within;
 
 /// The EtherType of the lab's own canary frames: local experimental use (IEEE 802, clause 9.2.4).
@@ -72,7 +72,7 @@ pub struct Ended {
 pub struct Observer {
     options: Options,
     flows: Flows,
-    express: Express,
+    fast_path: FastPath,
     /// When the first frame came.
     begun_ns: Option<u64>,
     fragments: Fragments,
@@ -91,7 +91,7 @@ impl Observer {
             shared: Shared::new(&options),
             options,
             flows: Flows::default(),
-            express: Express::default(),
+            fast_path: FastPath::default(),
             fragments: Fragments::default(),
             begun_ns: None,
             tunnels: HashMap::default(),
@@ -104,7 +104,7 @@ impl Observer {
 
     /// Has [`Ended::explanation`] tell of the flow with this number, from 1; to be called before the first frame.
     ///
-    /// From then on every packet goes the long way, whether there is such a flow or not.
+    /// From then on every packet takes the slow path, whether there is such a flow or not.
     pub fn explain(&mut self, flow: u64) {
         let index = flow.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         self.watched = index.map(Watched::new);
@@ -116,7 +116,7 @@ impl Observer {
         self.summary.bytes += u64::from(frame.orig_len);
         let number = self.summary.packets;
         self.begun_ns.get_or_insert(frame.ts_ns);
-        if let Some(consulted) = self.express(&frame, number) {
+        if let Some(consulted) = self.fast_path(&frame, number) {
             return Consulted(consulted.min(frame.data.len()));
         }
         // Decoded where it stays: a copy would wait for its pieces.

@@ -207,6 +207,17 @@ fn an_echo_to_a_foreign_host_and_unknown_udp_are_flows_of_their_own() {
 }
 
 #[test]
+fn a_packet_of_zeros_is_a_flow_of_its_own() {
+    let mut wire = Wire::new();
+    wire.udp(PHONE, "203.0.113.66:4001", b"hello");
+    let mut like_tcp = [0; 20];
+    like_tcp[12] = 0x50;
+    wire.ip("0.0.0.0", "0.0.0.0", 0, 64, &like_tcp);
+    let packets: Vec<_> = wire.observe().flows.iter().map(|flow| flow.packets).collect();
+    assert_eq!(packets, [[1, 0], [1, 0]]);
+}
+
+#[test]
 fn ntp_is_told_by_its_bytes() {
     let mut request = [0; 48];
     request[0] = 0x23;

@@ -30,8 +30,8 @@ fn conversation() -> Wire {
     wire
 }
 
-/// Observes frames, with their times in seconds and their links, twice: as they are, and cut to what was consulted, all by
-/// the long way.
+/// Observes frames, with their times in seconds and their links, twice: as they are, and cut to what was consulted, all on
+/// the slow path.
 fn twice(frames: &[(u64, u16, Vec<u8>)]) {
     let mut whole = Observer::new(Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 });
     let mut again = Observer::new(Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 });

@@ -13,7 +13,7 @@ fn question() -> Vec<u8> {
     wire.frames[0][14..].to_vec()
 }
 
-/// Observes frames of a link twice: whole, and cut to what was consulted, all by the long way.
+/// Observes frames of a link twice: whole, and cut to what was consulted, all on the slow path.
 fn seen(link_type: u16, frames: &[Vec<u8>]) -> Observation {
     let mut whole = Observer::new(Options::default());
     let mut again = Observer::new(Options::default());

@@ -1,4 +1,4 @@
-//! A capture file of any bytes, through the whole pipeline and both renderings; and again as a stream, by the long way, which
+//! A capture file of any bytes, through the whole pipeline and both renderings; and again as a stream, on the slow path, which
 //! must tell the same.
 #![no_main]
 

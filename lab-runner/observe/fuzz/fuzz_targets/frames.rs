@@ -9,7 +9,7 @@ const LINKS: [u16; 16] = [1, 1, 101, 0, 113, 276, 9, 104, 105, 127, 119, 192, 23
 fuzz_target!(|bytes: &[u8]| {
     let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16 };
     let (mut whole, mut again) = (Observer::new(options.clone()), Observer::new(options));
-    // By the long way.
+    // On the slow path.
     again.explain(u64::MAX);
     let (mut rest, mut ts_ns) = (bytes, 0);
     // Each frame: its link, and whether it comes after a rest; its length (two bytes), its bytes.

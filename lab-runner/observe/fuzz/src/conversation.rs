@@ -35,7 +35,7 @@ impl Conversation {
     /// With a server's port; nothing was said yet.
     pub fn new(port: u16) -> Self {
         let mut again = Observer::new(options());
-        // By the long way.
+        // On the slow path.
         again.explain(u64::MAX);
         Self { whole: Observer::new(options()), again, port, next: [1000, 0xffff_ff00], frames: 0 }
     }

@@ -1,6 +1,6 @@
 //! What the fuzz targets share: inputs cut into pieces, and a conversation between two ends that is made of them.
 //!
-//! Every conversation is observed twice, whole, and cut to what was consulted and all by the long way; both must tell the
+//! Every conversation is observed twice, whole, and cut to what was consulted and all on the slow path; both must tell the
 //! same.
 
 mod conversation;

@@ -67,7 +67,7 @@ impl Observer {
         flow.count(wire.frame, wire.number, side);
         flow.longest[side] = flow.longest[side].max(packet.length() as u32);
         flow.forged |= side == SERVER && flow.is_from_client(wire.link.src);
-        self.express.remember(packet, index, side);
+        self.fast_path.remember(packet, index, side);
         Some((index, side))
     }
 

@@ -5,7 +5,7 @@ use lab_observe::{Frame, Observer, Options};
 use crate::reference;
 
 #[test]
-fn every_capture_is_read_to_its_end_and_frames_cut_to_what_was_consulted_tell_the_same_by_the_long_way() {
+fn every_capture_is_read_to_its_end_and_frames_cut_to_what_was_consulted_tell_the_same_on_the_slow_path() {
     let Some(folder) = reference::folder() else { return };
     let mut files: Vec<_> =
         std::fs::read_dir(folder.join("names/pcap")).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -116,7 +116,7 @@ impl Wire {
         self.observe_with(Options::default())
     }
 
-    /// Observes twice: the frames whole, and cut to what was consulted, all by the long way; both must tell the same.
+    /// Observes twice: the frames whole, and cut to what was consulted, all on the slow path; both must tell the same.
     pub(crate) fn observe_with(&self, options: Options) -> Observation {
         let mut whole = Observer::new(options.clone());
         let mut again = Observer::new(options);

@@ -1,7 +1,7 @@
-//! The short way for most packets: one of the plainest form, of a flow that goes on, costs one look at its headers, one
+//! The fast path, which most packets take: one of the plainest form, of a flow that goes on, costs one look at its headers, one
 //! look-up and counters.
 //!
-//! It takes only what the long way would take for the same, and leaves everything else untouched; tests and a fuzz target
+//! It takes only what the slow path would take for the same, and leaves everything else untouched; tests and a fuzz target
 //! hold the two together. What is plain: Ethernet without a tag, IPv4 without options that is no fragment, UDP, and TCP
 //! without SYN.
 
@@ -34,7 +34,10 @@ struct Header {
 }
 
 impl Header {
-    /// Which place it has. An attacker who knows it can make two flows share one, and each then goes the long way.
+    /// No packet's: ports and protocol take 40 bits.
+    const NONE: Self = Self { addresses: 0, ports_and_protocol: u64::MAX };
+
+    /// Which place it has. An attacker who knows it can make two flows share one, and each then takes the slow path.
     #[inline]
     fn place(self) -> usize {
         // Fibonacci hashing: the golden ratio's bits spread over the word (Knuth, TAOCP 3, §6.4).
@@ -46,7 +49,7 @@ impl Header {
 
 /// Where plain packets of late led.
 #[derive(Debug)]
-pub(super) struct Express {
+pub(super) struct FastPath {
     places: Box<[Place; PLACES]>,
 }
 
@@ -57,15 +60,13 @@ struct Place {
     side: u32,
 }
 
-impl Default for Express {
+impl Default for FastPath {
     fn default() -> Self {
-        // No protocol has the number 0 here.
-        let header = Header { addresses: 0, ports_and_protocol: 0 };
-        Self { places: Box::new([Place { header, flow: 0, side: 0 }; PLACES]) }
+        Self { places: Box::new([Place { header: Header::NONE, flow: 0, side: 0 }; PLACES]) }
     }
 }
 
-impl Express {
+impl FastPath {
     /// Notes which flow a packet belongs to, where others like it may be plain.
     #[inline]
     pub(super) fn remember(&mut self, packet: &Packet<'_>, flow: usize, side: usize) {
@@ -88,9 +89,9 @@ impl Express {
 
 impl Observer {
     /// Takes a plain packet of a flow that goes on; returns where the bytes end that were looked at, or `None` where the
-    /// packet has to go the long way.
+    /// packet has to take the slow path.
     #[inline]
-    pub(super) fn express(&mut self, frame: &Frame<'_>, number: u64) -> Option<usize> {
+    pub(super) fn fast_path(&mut self, frame: &Frame<'_>, number: u64) -> Option<usize> {
         let head: &[u8; SHORTEST] = frame.data.first_chunk()?;
         let total = usize::from(u16::from_be_bytes([head[16], head[17]]));
         let end = IP_AT + total;
@@ -109,7 +110,7 @@ impl Observer {
             addresses: u64::from_be_bytes(head[26..34].try_into().ok()?),
             ports_and_protocol: ports << 8 | u64::from(protocol),
         };
-        let place = &self.express.places[header.place()];
+        let place = &self.fast_path.places[header.place()];
         if place.header != header || self.watched.is_some() {
             return None;
         }
