@@ -4,6 +4,7 @@ use crate::flow::Hot;
 use crate::ip::Addr;
 use crate::names::Names;
 use crate::observer::Options;
+use crate::protocol::dns::message::Message;
 use crate::protocol::quic::Paths;
 use crate::stream::Budget;
 use crate::weird::Oddities;
@@ -16,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) paths: Paths,
     /// Lent to parsers that put bytes together and are done with them at once.
     pub(crate) scratch: Vec<u8>,
+    /// Likewise, to those that read DNS.
+    pub(crate) message: Message,
 }
 
 impl Shared {
@@ -27,13 +30,24 @@ impl Shared {
             oddities: Oddities::default(),
             paths: Paths::default(),
             scratch: Vec::new(),
+            message: Message::default(),
         }
     }
 
     /// For the parsers of a flow, which look at a frame.
     pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
-        let Self { names, budget, oddities, paths, scratch } = self;
-        Context { frame, ends: hot.ends(), forged: hot.forged, names, budget, oddities, paths, scratch }
+        let Self { names, budget, oddities, paths, scratch, message } = self;
+        Context {
+            frame,
+            ends: hot.ends(),
+            forged: hot.forged,
+            names,
+            budget,
+            oddities,
+            paths,
+            scratch,
+            message,
+        }
     }
 }
 
@@ -50,6 +64,7 @@ pub(crate) struct Context<'a> {
     pub(crate) paths: &'a mut Paths,
     /// Empty between uses; what it held is of no use to anyone.
     pub(crate) scratch: &'a mut Vec<u8>,
+    pub(crate) message: &'a mut Message,
 }
 
 impl Context<'_> {

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::name::read_name;
+use super::name::{Span, Text};
 use super::record::{Keep, Records};
 use crate::link::be16;
 use crate::protocol::Fields;
@@ -22,7 +22,8 @@ const MAX_CHAIN_BYTES: usize = 2048;
 /// CNAMEs between the name that was asked for and an address.
 pub(crate) type Chain = Arc<[Arc<str>]>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message; to be used again, as most that it takes is then there.
+#[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) id: u16,
     pub(crate) response: bool,
@@ -30,22 +31,21 @@ pub(crate) struct Message {
     /// Addresses that belong to a question's name, directly or through CNAMEs, or to the host of its service.
     pub(crate) addresses: Vec<Address>,
     /// Hosts of the services that were asked for.
-    pub(crate) hosts: Vec<String>,
+    pub(super) hosts: Vec<Span>,
     /// Names of the addresses that were asked for.
-    pub(crate) pointers: Vec<String>,
-    /// Names with keys for Encrypted Client Hello.
-    pub(crate) keys: Vec<String>,
-    /// Every name in the records; only of a message on the link.
-    pub(crate) names: Vec<String>,
+    pub(super) pointers: Vec<Span>,
     /// The message ended before its counts did, or has more than is read.
     pub(crate) cut: bool,
     /// Bytes follow that belong to no record.
     pub(crate) trailing: bool,
+    text: Text,
+    records: Records,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Question {
-    pub(crate) name: String,
+    /// What [`Message::name`] takes.
+    pub(super) name: Span,
     pub(crate) kind: u16,
     /// 1 for the Internet.
     pub(crate) class: u16,
@@ -75,64 +75,139 @@ pub(crate) fn looks_like(bytes: &[u8]) -> bool {
 
 /// Reads a message to or from a resolver; `None` where its header or first question makes no sense.
 pub(crate) fn parse(bytes: &[u8]) -> Option<Message> {
-    read(bytes, false)
+    let mut message = Message::default();
+    message.read(bytes)?;
+    Some(message)
 }
 
-/// Reads a message on the link (multicast DNS, LLMNR), where records of any section name hosts and services.
-pub(super) fn parse_local(bytes: &[u8]) -> Option<Message> {
-    read(bytes, true)
-}
-
-fn read(bytes: &[u8], local: bool) -> Option<Message> {
-    if !looks_like(bytes) {
-        return None;
+impl Message {
+    /// Reads a message to or from a resolver; `None` where its header or first question makes no sense.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<()> {
+        self.read_as(bytes, false)?;
+        if self.response {
+            self.resolve();
+        }
+        Some(())
     }
-    let mut header = Fields(bytes);
-    let (id, flags) = (header.u16()?, header.u16()?);
-    let question_count = header.u16()?;
-    let counts = [header.u16()?, header.u16()?, header.u16()?];
-    let mut message = Message {
-        id,
-        response: flags & 0x8000 != 0,
-        questions: Vec::new(),
-        addresses: Vec::new(),
-        hosts: Vec::new(),
-        pointers: Vec::new(),
-        keys: Vec::new(),
-        names: Vec::new(),
-        cut: false,
-        trailing: false,
-    };
-    let mut at = 12;
-    for _ in 0..question_count {
-        let question = read_name(bytes, at).and_then(|(name, end)| {
-            Some((Question { name, kind: be16(bytes, end)?, class: be16(bytes, end + 2)? }, end + 4))
-        });
-        match question {
-            Some((question, end)) => {
-                message.questions.push(question);
-                at = end;
-            }
-            _ if message.questions.is_empty() => return None,
-            _ => {
-                message.cut = true;
-                return Some(message);
+
+    /// Reads a message on the link (multicast DNS, LLMNR), where records of any section name hosts and services.
+    pub(super) fn read_local(&mut self, bytes: &[u8]) -> Option<()> {
+        self.read_as(bytes, true)
+    }
+
+    /// A name of it.
+    pub(super) fn name(&self, span: Span) -> &str {
+        self.text.get(span)
+    }
+
+    /// Names with keys for Encrypted Client Hello.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.records.keys.iter().map(|name| self.name(*name))
+    }
+
+    /// Every name in the records of a message on the link.
+    pub(super) fn local_names(&self) -> impl Iterator<Item = &str> {
+        let Records { names, hosts, pointers, aliases, .. } = &self.records;
+        let owners = names.iter().map(|(_, name)| *name);
+        let targets = hosts.iter().chain(pointers).chain(aliases).map(|alias| alias.target);
+        owners.chain(targets).map(|name| self.name(name))
+    }
+
+    fn read_as(&mut self, bytes: &[u8], local: bool) -> Option<()> {
+        let Self { questions, addresses, hosts, pointers, text, records, .. } = self;
+        questions.clear();
+        addresses.clear();
+        hosts.clear();
+        pointers.clear();
+        text.clear();
+        records.clear();
+        (self.cut, self.trailing) = (false, false);
+        if !looks_like(bytes) {
+            return None;
+        }
+        let mut header = Fields(bytes);
+        let flags;
+        (self.id, flags) = (header.u16()?, header.u16()?);
+        self.response = flags & 0x8000 != 0;
+        let question_count = header.u16()?;
+        let counts = [header.u16()?, header.u16()?, header.u16()?];
+        let mut at = 12;
+        for _ in 0..question_count {
+            let question = text.read(bytes, at).and_then(|(name, end)| {
+                Some((Question { name, kind: be16(bytes, end)?, class: be16(bytes, end + 2)? }, end + 4))
+            });
+            match question {
+                Some((question, end)) => {
+                    questions.push(question);
+                    at = end;
+                }
+                _ if questions.is_empty() => return None,
+                _ => {
+                    self.cut = true;
+                    return Some(());
+                }
             }
         }
+        match sections(bytes, at, counts, self.response, local, records, text) {
+            Some(end) => self.trailing = end < bytes.len(),
+            None => self.cut = true,
+        }
+        Some(())
     }
-    let mut records = Records::default();
-    match sections(bytes, at, counts, message.response, local, &mut records) {
-        Some(end) => message.trailing = end < bytes.len(),
-        None => message.cut = true,
+
+    /// Finds what the records say about the questions.
+    fn resolve(&mut self) {
+        let Self { questions, addresses, hosts: told_hosts, pointers: told_pointers, text, records, .. } =
+            self;
+        let Records { aliases, found, hosts, pointers, .. } = records;
+        if aliases.is_empty() && found.is_empty() && hosts.is_empty() && pointers.is_empty() {
+            return;
+        }
+        for question in questions.iter().take(MAX_ANSWERED) {
+            // The names that stand for the question's, each found from the one before: no order of records is assumed.
+            let mut names = vec![(text.get(question.name), u32::MAX)];
+            let mut bytes = 0;
+            while let Some(&(last, ttl)) = names.last()
+                && names.len() <= MAX_CHAIN
+            {
+                let Some(alias) = aliases.iter().find(|alias| text.get(alias.owner) == last) else { break };
+                let target = text.get(alias.target);
+                if names.iter().any(|(name, _)| *name == target) {
+                    break;
+                }
+                bytes += target.len();
+                if bytes > MAX_CHAIN_BYTES {
+                    self.cut = true;
+                    break;
+                }
+                names.push((target, ttl.min(alias.ttl)));
+            }
+            let stands = |owner: Span| names.iter().position(|(name, _)| *name == text.get(owner));
+            let asked: Arc<str> = text.get(question.name).into();
+            let links: Vec<Arc<str>> = names[1..].iter().map(|&(name, _)| name.into()).collect();
+            // One chain for all addresses of a name.
+            let mut chains: Vec<Option<Chain>> = vec![None; names.len()];
+            for found in found.iter() {
+                if let Some(position) = stands(found.owner) {
+                    let chain = chains[position].get_or_insert_with(|| links[..position].into()).clone();
+                    let ttl = names[position].1.min(found.ttl);
+                    addresses.push(Address { name: asked.clone(), chain, ip: found.ip, ttl });
+                }
+            }
+            for host in hosts.iter().filter(|host| stands(host.owner).is_some()) {
+                let target = text.get(host.target);
+                let name: Arc<str> = target.into();
+                let none = Chain::default();
+                for found in found.iter().filter(|found| text.get(found.owner) == target) {
+                    let ttl = host.ttl.min(found.ttl);
+                    addresses.push(Address { name: name.clone(), chain: none.clone(), ip: found.ip, ttl });
+                }
+                told_hosts.push(host.target);
+            }
+            let pointers = pointers.iter().filter(|pointer| stands(pointer.owner).is_some());
+            told_pointers.extend(pointers.map(|pointer| pointer.target));
+        }
     }
-    if local {
-        let owners = records.names.into_iter().map(|(_, name)| name);
-        let targets = records.hosts.into_iter().chain(records.pointers).chain(records.aliases);
-        message.names = owners.chain(targets.map(|alias| alias.target)).collect();
-    } else if message.response {
-        resolve(records, &mut message);
-    }
-    Some(message)
 }
 
 /// Reads answers, authorities and additional records; returns where they end.
@@ -143,6 +218,7 @@ fn sections(
     response: bool,
     local: bool,
     records: &mut Records,
+    text: &mut Text,
 ) -> Option<usize> {
     for (section, count) in counts.into_iter().enumerate() {
         let keep = match section {
@@ -153,66 +229,10 @@ fn sections(
             _ => Keep::Nothing,
         };
         for _ in 0..count {
-            at = records.read(bytes, at, keep)?;
+            at = records.read(bytes, at, keep, text)?;
         }
     }
     Some(at)
-}
-
-/// Finds what the records say about the questions.
-fn resolve(records: Records, message: &mut Message) {
-    let Records { aliases, found, hosts, pointers, .. } = &records;
-    let has_any = !(aliases.is_empty() && found.is_empty() && hosts.is_empty() && pointers.is_empty());
-    let asked = message.questions.iter().take(if has_any { MAX_ANSWERED } else { 0 });
-    message.addresses.reserve_exact(found.len());
-    for question in asked {
-        // The names that stand for the question's, each found from the one before: no order of records is assumed.
-        let mut names = vec![(question.name.as_str(), u32::MAX)];
-        let mut bytes = 0;
-        while let Some(&(last, ttl)) = names.last()
-            && names.len() <= MAX_CHAIN
-        {
-            let Some(alias) = aliases.iter().find(|alias| alias.owner == last) else { break };
-            if names.iter().any(|(name, _)| *name == alias.target) {
-                break;
-            }
-            bytes += alias.target.len();
-            if bytes > MAX_CHAIN_BYTES {
-                message.cut = true;
-                break;
-            }
-            names.push((&alias.target, ttl.min(alias.ttl)));
-        }
-        let stands = |owner: &str| names.iter().position(|(name, _)| *name == owner);
-        let asked: Arc<str> = question.name.as_str().into();
-        let links: Vec<Arc<str>> = names[1..].iter().map(|&(name, _)| name.into()).collect();
-        // One chain for all addresses of a name.
-        let mut chains: Vec<Option<Chain>> = vec![None; names.len()];
-        for found in found {
-            if let Some(position) = stands(&found.owner) {
-                let chain = chains[position].get_or_insert_with(|| links[..position].into()).clone();
-                let ttl = names[position].1.min(found.ttl);
-                message.addresses.push(Address { name: asked.clone(), chain, ip: found.ip, ttl });
-            }
-        }
-        for host in hosts.iter().filter(|host| stands(&host.owner).is_some()) {
-            let name: Arc<str> = host.target.as_str().into();
-            let none = Chain::default();
-            for found in found.iter().filter(|found| found.owner == host.target) {
-                let ttl = host.ttl.min(found.ttl);
-                message.addresses.push(Address {
-                    name: name.clone(),
-                    chain: none.clone(),
-                    ip: found.ip,
-                    ttl,
-                });
-            }
-            message.hosts.push(host.target.clone());
-        }
-        let pointers = pointers.iter().filter(|pointer| stands(&pointer.owner).is_some());
-        message.pointers.extend(pointers.map(|pointer| pointer.target.clone()));
-    }
-    message.keys = records.keys;
 }
 
 #[cfg(test)]
@@ -242,8 +262,12 @@ mod tests {
         let message = parse(&bytes).unwrap();
         assert_eq!((message.id, message.response, message.cut), (7, true, false));
         assert_eq!(
-            message.questions,
-            [super::Question { name: "fw.nucleus-u8.example".into(), kind: 1, class: 1 }]
+            message
+                .questions
+                .iter()
+                .map(|asked| (message.name(asked.name), asked.kind, asked.class))
+                .collect::<Vec<_>>(),
+            [("fw.nucleus-u8.example", 1, 1)]
         );
         let expected = Address {
             name: "fw.nucleus-u8.example".into(),
@@ -261,7 +285,7 @@ mod tests {
     fn compression_that_points_at_itself_or_forward_is_refused() {
         for target in [12, 13, 40] {
             let bytes = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, target, 0, 1, 0, 1];
-            assert_eq!(parse(&bytes), None);
+            assert!(parse(&bytes).is_none());
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod message;
 mod name;
 mod record;
 
+use self::message::Message;
 use super::facts::Facts;
 use super::interface::{
     Conversation, Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
@@ -78,14 +79,14 @@ struct Asked {
 }
 
 impl Asked {
-    fn ask(&mut self, id: u16, name: String) {
-        if self.was_asked(id, &name) {
+    fn ask(&mut self, id: u16, name: &str) {
+        if self.was_asked(id, name) {
             return;
         }
         if self.open.len() < MAX_ASKED {
-            self.open.push((id, name));
+            self.open.push((id, name.to_owned()));
         } else {
-            self.open[self.oldest] = (id, name);
+            self.open[self.oldest] = (id, name.to_owned());
             self.oldest = (self.oldest + 1) % MAX_ASKED;
         }
     }
@@ -144,7 +145,9 @@ impl Dialogue for Asked {
 /// A name as it stands in a message, alone and without pointers.
 pub(super) fn plain_name(bytes: &[u8]) -> Option<String> {
     // Partial names (RFC 4704 §4.2) have no end.
-    name::read_name(&[bytes, &[0]].concat(), 0).map(|(name, _)| name)
+    let mut text = name::Text::default();
+    let (name, _) = text.read(&[bytes, &[0]].concat(), 0)?;
+    Some(text.get(name).to_owned())
 }
 
 /// Counts what is no DNS where DNS should be.
@@ -170,6 +173,19 @@ enum Read {
 
 /// Reads a message; `None` where it is none.
 fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Asked) -> Option<Read> {
+    let mut message = std::mem::take(facts.context.message);
+    let read = read_into(&mut message, facts, side, payload, asked);
+    *facts.context.message = message;
+    read
+}
+
+fn read_into(
+    message: &mut Message,
+    facts: &mut Facts<'_, '_>,
+    side: usize,
+    payload: &[u8],
+    asked: &mut Asked,
+) -> Option<Read> {
     let ports = facts.ports();
     let to_resolver = ports[1] == PORT;
     let (kind, app) = match ports {
@@ -179,8 +195,12 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
         [LLMNR_PORT, _] | [_, LLMNR_PORT] => (NameKind::Llmnr, "llmnr"),
         _ => (NameKind::DnsQuery, "dns"),
     };
-    let message =
-        if kind == NameKind::DnsQuery { message::parse(payload)? } else { message::parse_local(payload)? };
+    let is_local = kind != NameKind::DnsQuery;
+    if is_local {
+        message.read_local(payload)?;
+    } else {
+        message.read(payload)?;
+    }
     if to_resolver {
         facts.becomes(app)
     } else {
@@ -192,24 +212,27 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
         facts.unread();
     }
     for question in &message.questions {
-        let qtype = (kind == NameKind::DnsQuery).then(|| record::type_word(question.kind)).flatten();
-        facts.question(kind, question.name.as_str(), qtype.as_deref());
+        let qtype = (!is_local).then(|| record::type_word(question.kind)).flatten();
+        facts.question(kind, message.name(question.name), qtype.as_deref());
     }
-    for name in &message.names {
-        facts.escaped(kind, name.as_str());
+    if is_local {
+        for name in message.local_names() {
+            facts.escaped(kind, name);
+        }
     }
     let read = if message.cut { Read::Cut } else { Read::Whole };
     if to_resolver {
         match (message.response, side == CLIENT) {
             (false, true) => {
                 facts.uses_look_ups();
-                for question in message.questions {
-                    asked.ask(message.id, question.name);
+                for question in &message.questions {
+                    asked.ask(message.id, message.name(question.name));
                 }
             }
             (true, false) if !facts.context.forged => {
-                if message.questions.iter().all(|question| asked.was_asked(message.id, &question.name)) {
-                    facts.was_told(&message);
+                let mut questions = message.questions.iter().map(|question| message.name(question.name));
+                if questions.all(|name| asked.was_asked(message.id, name)) {
+                    facts.was_told(message);
                     answer(message, facts);
                 } else {
                     facts.weird("dns_answer_unasked");
@@ -226,14 +249,14 @@ fn read(facts: &mut Facts<'_, '_>, side: usize, payload: &[u8], asked: &mut Aske
 }
 
 /// What an answer tells beside addresses.
-fn answer(message: message::Message, facts: &mut Facts<'_, '_>) {
-    for host in message.hosts {
-        facts.escaped(NameKind::Srv, host);
+fn answer(message: &Message, facts: &mut Facts<'_, '_>) {
+    for host in &message.hosts {
+        facts.escaped(NameKind::Srv, message.name(*host));
     }
-    for name in message.pointers {
-        facts.escaped(NameKind::Ptr, name);
+    for name in &message.pointers {
+        facts.escaped(NameKind::Ptr, message.name(*name));
     }
-    for name in message.keys {
-        facts.has_keys(&name);
+    for name in message.keys() {
+        facts.has_keys(name);
     }
 }

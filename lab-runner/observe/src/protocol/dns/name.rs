@@ -8,50 +8,76 @@ const MAX_POINTERS: usize = 32;
 /// RFC 1035 §2.3.4.
 const MAX_NAME: usize = 255;
 
-/// Reads a name, made printable, and returns where it ends.
-pub(super) fn read_name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
-    let mut name = [0; MAX_NAME];
-    let mut length = 0;
-    // Nearly all names are plain, and there are many: they are put together here and copied once.
-    let plain = walk(bytes, at, |label| {
-        let begun = if length == 0 { 0 } else { length + 1 };
-        let room = name.get_mut(begun..begun + label.len())?;
-        for (kept, byte) in room.iter_mut().zip(label) {
-            *kept = PLAIN[usize::from(*byte)];
-            if *kept == 0 {
-                return None;
-            }
-        }
-        if begun > 0 {
-            name[length] = b'.';
-        }
-        length = begun + label.len();
-        Some(())
-    });
-    match plain {
-        Some(end) => Some((str::from_utf8(&name[..length]).ok()?.to_owned(), end)),
-        None => read_odd_name(bytes, at),
-    }
+/// Names, made printable, one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Text(String);
+
+/// Where a name stands in a [`Text`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    from: usize,
+    to: usize,
 }
 
-/// Reads a name of which not every byte is plain, or which makes no sense.
-#[cold]
-fn read_odd_name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
-    let mut name = String::new();
-    let end = walk(bytes, at, |label| {
-        if !name.is_empty() {
-            name.push('.');
-        }
-        for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
-            // A dot inside of a label is no separator.
-            if number > 0 {
-                escape::push_hex(&mut name, b'.');
+impl Text {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn get(&self, span: Span) -> &str {
+        self.0.get(span.from..span.to).unwrap_or("")
+    }
+
+    /// Adds the name that begins at `at`, and returns where it ends there.
+    pub(super) fn read(&mut self, bytes: &[u8], at: usize) -> Option<(Span, usize)> {
+        let mut name = [0; MAX_NAME];
+        let mut length = 0;
+        // Nearly all names are plain, and there are many: they are put together here and copied once.
+        let plain = walk(bytes, at, |label| {
+            let begun = if length == 0 { 0 } else { length + 1 };
+            let room = name.get_mut(begun..begun + label.len())?;
+            for (kept, byte) in room.iter_mut().zip(label) {
+                *kept = PLAIN[usize::from(*byte)];
+                if *kept == 0 {
+                    return None;
+                }
             }
-            escape::push_name(&mut name, part);
-        }
-        Some(())
-    })?;
-    Some((name, end))
+            if begun > 0 {
+                name[length] = b'.';
+            }
+            length = begun + label.len();
+            Some(())
+        });
+        let from = self.0.len();
+        let end = match plain {
+            Some(end) => {
+                self.0.push_str(str::from_utf8(&name[..length]).ok()?);
+                end
+            }
+            None => self.read_odd(bytes, at)?,
+        };
+        Some((Span { from, to: self.0.len() }, end))
+    }
+
+    /// Adds a name of which not every byte is plain, or which makes no sense.
+    #[cold]
+    fn read_odd(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let begun = self.0.len();
+        let name = &mut self.0;
+        walk(bytes, at, |label| {
+            if name.len() > begun {
+                name.push('.');
+            }
+            for (number, part) in label.split(|byte| *byte == b'.').enumerate() {
+                // A dot inside of a label is no separator.
+                if number > 0 {
+                    escape::push_hex(name, b'.');
+                }
+                escape::push_name(name, part);
+            }
+            Some(())
+        })
+    }
 }
 
 /// Shows each label of a name; returns where the name ends, or `None` where it makes no sense or `show` says so.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::name::{pointer, read_name, skip_name};
+use super::name::{Span, Text, pointer, skip_name};
 use crate::link::be16;
 use crate::protocol::Fields;
 
@@ -38,16 +38,16 @@ pub(super) enum Keep {
 }
 
 /// A name that leads to another, and for how many seconds. Where all names are kept, owners are not told apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Alias {
-    pub(super) owner: String,
-    pub(super) target: String,
+    pub(super) owner: Span,
+    pub(super) target: Span,
     pub(super) ttl: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Found {
-    pub(super) owner: String,
+    pub(super) owner: Span,
     pub(super) ip: IpAddr,
     pub(super) ttl: u32,
 }
@@ -61,15 +61,25 @@ pub(super) struct Records {
     pub(super) hosts: Vec<Alias>,
     pub(super) pointers: Vec<Alias>,
     /// Names that stand for a service with keys for Encrypted Client Hello.
-    pub(super) keys: Vec<String>,
-    /// All names, where they are kept, and where each begins.
-    pub(super) names: Vec<(usize, String)>,
+    pub(super) keys: Vec<Span>,
+    /// All names, where they are kept, and where each begins in the message.
+    pub(super) names: Vec<(usize, Span)>,
 }
 
 impl Records {
+    pub(super) fn clear(&mut self) {
+        let Self { aliases, found, hosts, pointers, keys, names } = self;
+        for list in [aliases, hosts, pointers] {
+            list.clear();
+        }
+        found.clear();
+        keys.clear();
+        names.clear();
+    }
+
     /// Reads the record that begins at `at`, and returns where the next one does; `None` where it makes no sense, or there
     /// were too many.
-    pub(super) fn read(&mut self, bytes: &[u8], at: usize, keep: Keep) -> Option<usize> {
+    pub(super) fn read(&mut self, bytes: &[u8], at: usize, keep: Keep, text: &mut Text) -> Option<usize> {
         let after_owner = skip_name(bytes, at)?;
         let mut fields = Fields(bytes.get(after_owner..)?);
         let (kind, class) = (fields.u16()?, fields.u16()?);
@@ -89,12 +99,12 @@ impl Records {
         if wanted && class & 0x7fff == 1 {
             let owner = match keep {
                 Keep::Names => {
-                    self.name(bytes, at)?;
-                    String::new()
+                    self.name(bytes, at, text)?;
+                    Span::default()
                 }
-                _ => read_name(bytes, at)?.0,
+                _ => text.read(bytes, at)?.0,
             };
-            let target = |at| read_name(bytes, at).map(|(target, _)| target);
+            let mut target = |at| text.read(bytes, at).map(|(target, _)| target);
             match kind {
                 A => self.found.push(Found { owner, ip: IpAddr::from(<[u8; 4]>::try_from(data).ok()?), ttl }),
                 AAAA => {
@@ -104,7 +114,7 @@ impl Records {
                 PTR => self.pointers.push(Alias { owner, target: target(data_at)?, ttl }),
                 // RFC 2782: priority, weight and port come before the host.
                 SRV => self.hosts.push(Alias { owner, target: target(data_at + 6)?, ttl }),
-                SVCB | HTTPS => self.service(bytes, data_at, length, owner, ttl)?,
+                SVCB | HTTPS => self.service(bytes, data_at, length, owner, ttl, text)?,
                 _ => {}
             }
         }
@@ -112,10 +122,10 @@ impl Records {
     }
 
     /// Keeps the name that begins at `at`, unless another record pointed at the same one.
-    fn name(&mut self, bytes: &[u8], at: usize) -> Option<()> {
+    fn name(&mut self, bytes: &[u8], at: usize, text: &mut Text) -> Option<()> {
         let begins = pointer(bytes, at).unwrap_or(at);
         if !self.names.iter().any(|(known, _)| *known == begins) {
-            self.names.push((begins, read_name(bytes, at)?.0));
+            self.names.push((begins, text.read(bytes, at)?.0));
         }
         Some(())
     }
@@ -125,10 +135,18 @@ impl Records {
     }
 
     /// RFC 9460 §2.2.
-    fn service(&mut self, bytes: &[u8], at: usize, length: usize, owner: String, ttl: u32) -> Option<()> {
-        let (target, after) = read_name(bytes, at + 2)?;
+    fn service(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        length: usize,
+        owner: Span,
+        ttl: u32,
+        text: &mut Text,
+    ) -> Option<()> {
+        let (target, after) = text.read(bytes, at + 2)?;
         // Priority 0 is an alias (RFC 9460 §2.4.2); target `.` means the owner.
-        if be16(bytes, at)? == 0 && !target.is_empty() {
+        if be16(bytes, at)? == 0 && !text.get(target).is_empty() {
             self.aliases.push(Alias { owner, target, ttl });
             return Some(());
         }
@@ -139,12 +157,12 @@ impl Records {
             let value = params.take(usize::from(size))?;
             // One more than is allowed tells the caller that there were too many.
             let room = (MAX_KEPT + 1).saturating_sub(self.kept());
-            let owned = |ip: IpAddr| Found { owner: owner.clone(), ip, ttl };
+            let owned = |ip: IpAddr| Found { owner, ip, ttl };
             let (v4, v6) = (value.as_chunks::<4>().0, value.as_chunks::<16>().0);
             match key {
                 PARAM_IPV4_HINT => self.found.extend(v4.iter().take(room).map(|ip| owned(IpAddr::from(*ip)))),
                 PARAM_IPV6_HINT => self.found.extend(v6.iter().take(room).map(|ip| owned(IpAddr::from(*ip)))),
-                PARAM_ECH if self.keys.len() < MAX_KEPT => self.keys.push(owner.clone()),
+                PARAM_ECH if self.keys.len() < MAX_KEPT => self.keys.push(owner),
                 _ => {}
             }
         }
