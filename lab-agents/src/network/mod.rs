@@ -24,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use lab_protocol::{Action, Event, Fault, NetworkFacts, Reply, Side, Vantage, binding};
 use serde_json::{Value, json};
 
@@ -176,8 +177,8 @@ impl NetworkAgent {
                 macs: vec![mac_text(mac)],
                 addresses: addresses
                     .iter()
-                    .filter_map(|text| topology::parse_address(text))
-                    .map(|(address, _)| address)
+                    .filter_map(|text| text.parse::<IpNet>().ok())
+                    .map(|address| address.addr())
                     .chain(behind.iter().copied())
                     .map(|address| address.to_string())
                     .collect(),
@@ -198,7 +199,12 @@ impl NetworkAgent {
             vantages: vec![Vantage { name: "phone".to_owned(), side: "phone".to_owned() }],
             gateways: network.phone_via.iter().map(ToString::to_string).collect(),
             resolvers: network.resolvers.iter().map(ToString::to_string).collect(),
-            networks: network.phone.iter().filter_map(|text| topology::network_of(text)).collect(),
+            networks: network
+                .phone
+                .iter()
+                .filter_map(|text| text.parse::<IpNet>().ok())
+                .map(|address| address.trunc().to_string())
+                .collect(),
         }
     }
 }

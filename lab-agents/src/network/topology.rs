@@ -3,6 +3,7 @@
 
 use std::{fs, io, net::IpAddr, os::fd::BorrowedFd};
 
+use ipnet::IpNet;
 use lab_protocol::binding;
 use nix::{
     net::if_::if_nametoindex,
@@ -35,29 +36,6 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, what: impl Into<String>) -> Result<T, TopologyError> {
         self.map_err(|error| TopologyError { doing: what.into(), source: error.into() })
     }
-}
-
-/// An address with its prefix length, `192.0.2.10/24`.
-pub(super) fn parse_address(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = text.split_once('/')?;
-    let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
-    (prefix <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, prefix))
-}
-
-/// The network that an address with its prefix length is in, as `192.0.2.0/24`.
-pub(super) fn network_of(text: &str) -> Option<String> {
-    let (address, prefix) = parse_address(text)?;
-    let network = match address {
-        IpAddr::V4(address) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-            IpAddr::from(std::net::Ipv4Addr::from_bits(address.to_bits() & mask))
-        }
-        IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
-            IpAddr::from(std::net::Ipv6Addr::from_bits(address.to_bits() & mask))
-        }
-    };
-    Some(format!("{network}/{prefix}"))
 }
 
 /// Sets both namespaces up; the caller is in the phone's and comes back to it.
@@ -95,11 +73,12 @@ fn configure(
     routing.up(loopback).doing(format!("{side}: switching lo on"))?;
     routing.up(link).doing(format!("{side}: switching {LINK} on"))?;
     for text in addresses {
-        let (address, prefix) = parse_address(text)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+        let address: IpNet = text
+            .parse()
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
             .doing(format!("{side}: {text:?} is no address with prefix length (192.0.2.10/24)"))?;
         routing
-            .add_address(link, address, prefix)
+            .add_address(link, address.addr(), address.prefix_len())
             .doing(format!("{side}: giving {LINK} the address {text}"))?;
     }
     for &address in behind {
