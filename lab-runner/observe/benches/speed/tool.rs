@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
 /// A command line that is measured; its output goes nowhere.
 #[derive(Debug)]
 pub(crate) struct Tool {
@@ -55,26 +58,30 @@ impl Tool {
         name.is_file() || std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
     }
 
-    /// Runs it once under GNU time, which tells processor time and memory.
+    /// Runs it once, under GNU time, which tells its memory.
     fn run(&self, into: &mut Measured) {
         let told = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("speed-time-{}", std::process::id()));
         let mut command = Command::new("/usr/bin/time");
-        command.args(["-f", "%U %S %M", "-o"]).arg(&told).args(&self.command);
+        command.args(["-f", "%M", "-o"]).arg(&told).args(&self.command);
         let null = || File::options().read(true).write(true).open("/dev/null").unwrap();
         command.stdin(Stdio::null()).stdout(null()).stderr(null());
-        let begun = Instant::now();
+        let (used, begun) = (processor_seconds(), Instant::now());
         let status = command.status().expect("/usr/bin/time is needed (Debian: apt-get install time)");
         into.wall.push(begun.elapsed().as_secs_f64());
+        into.cpu.push(processor_seconds() - used);
         let text = std::fs::read_to_string(&told).unwrap();
         // `lab observe` says 3 where a capture is incomplete: still a measurement.
         assert!(matches!(status.code(), Some(0 | 3)), "{:?} ended with {status}: {text}", self.command);
-        // A line above the figures tells a status that is not 0.
-        let figures: Vec<f64> =
-            text.lines().last().unwrap().split(' ').map(|figure| figure.parse().unwrap()).collect();
-        into.cpu.push(figures[0] + figures[1]);
-        into.peak_kib = into.peak_kib.max(figures[2] as u64);
+        // A line above the figure tells a status that is not 0.
+        into.peak_kib = into.peak_kib.max(text.lines().last().unwrap().parse().unwrap());
         let _ = std::fs::remove_file(told);
     }
+}
+
+/// What the processes that have ended used, GNU time's millisecond among them.
+fn processor_seconds() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6
 }
 
 /// Measures the tools in turns; `None` for one that is not installed.
