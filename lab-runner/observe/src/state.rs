@@ -35,9 +35,7 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
     let weird = evidence.weird_words();
     let mut names = evidence.names;
     names.extend(shown);
-    if !names.is_sorted_by_key(|name| name.frame) {
-        names.sort_by_key(|name| name.frame);
-    }
+    names.sort_by_key(|name| name.frame);
     let record = FlowRecord {
         file: String::new(),
         flow: number,

@@ -78,7 +78,7 @@ impl Tool {
     }
 }
 
-/// What the processes that have ended used, GNU time's millisecond among them.
+/// What the processes that have ended used, GNU time itself among them.
 fn processor_seconds() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6

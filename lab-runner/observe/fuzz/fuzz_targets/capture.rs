@@ -1,5 +1,5 @@
-//! A capture file of any bytes, through the whole pipeline and both renderings; and again as a stream, on the slow path, which
-//! must tell the same.
+//! A capture file of any bytes, through the whole pipeline and both renderings; and again as a stream, on the slow path,
+//! which must tell the same.
 #![no_main]
 
 use lab_observe::{Observer, Options, Style, observe, render_json, render_text};

@@ -84,6 +84,21 @@ impl Hot {
         self.bytes[side] += u64::from(frame.orig_len);
     }
 
+    /// Counts a frame of one side that brings an IP packet of so many bytes from a link address.
+    #[inline]
+    pub(crate) fn packet(
+        &mut self,
+        frame: &Frame<'_>,
+        number: u64,
+        side: usize,
+        length: usize,
+        src: Option<MacAddr>,
+    ) {
+        self.count(frame, number, side);
+        self.longest[side] = self.longest[side].max(length as u32);
+        self.forged |= side == SERVER && self.is_from_client(src);
+    }
+
     /// Notes what a TCP header says.
     #[inline]
     pub(crate) fn tcp(&mut self, side: usize, flags: u8, has_payload: bool) {

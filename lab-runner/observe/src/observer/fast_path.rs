@@ -1,13 +1,12 @@
-//! The fast path, which most packets take: one of the plainest form, of a flow that goes on, costs one look at its headers, one
-//! look-up and counters.
+//! The fast path, which most packets take: one of the plainest form, of a flow that goes on, costs one look at its
+//! headers, one look-up and counters.
 //!
-//! It takes only what the slow path would take for the same, and leaves everything else untouched; tests and a fuzz target
+//! It takes only what the slow path would take for the same, and leaves everything else untouched; tests and fuzz targets
 //! hold the two together. What is plain: Ethernet without a tag, IPv4 without options that is no fragment, UDP, and TCP
 //! without SYN.
 
 use super::Observer;
 use crate::capture::Frame;
-use crate::flow::{Hot, SERVER};
 use crate::link::{ETHERTYPE_IPV4, be16, mac};
 use crate::packet::Packet;
 use crate::tcp::{SYN, Segment};
@@ -121,7 +120,7 @@ impl Observer {
             if total < TRANSPORT_AT + UDP_HEADER - IP_AT || hot.has_rested(frame.ts_ns) {
                 return None;
             }
-            count(hot, frame, number, side, total);
+            hot.packet(frame, number, side, total, mac(head, 6));
             return Some(self.udp(number, index, side, data, TRANSPORT_AT, end));
         }
         let tcp: &[u8; TCP_HEADER] = data.get(TRANSPORT_AT..)?.first_chunk()?;
@@ -130,7 +129,7 @@ impl Observer {
         if header_len < TCP_HEADER || payload_at > end || flags & SYN != 0 {
             return None;
         }
-        count(hot, frame, number, side, total);
+        hot.packet(frame, number, side, total, mac(head, 6));
         let segment = Segment {
             seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
             payload: data.get(payload_at..).unwrap_or(&[]),
@@ -138,11 +137,4 @@ impl Observer {
         };
         Some(self.tcp(number, index, side, flags, segment, payload_at, data.len()))
     }
-}
-
-#[inline]
-fn count(hot: &mut Hot, frame: &Frame<'_>, number: u64, side: usize, total: usize) {
-    hot.count(frame, number, side);
-    hot.longest[side] = hot.longest[side].max(total as u32);
-    hot.forged |= side == SERVER && hot.is_from_client(mac(frame.data, 6));
 }

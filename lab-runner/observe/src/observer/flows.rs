@@ -64,9 +64,7 @@ impl Observer {
         };
         let flow = &mut self.flows.hot[index];
         let side = if flow.client_is_low == forward { CLIENT } else { SERVER };
-        flow.count(wire.frame, wire.number, side);
-        flow.longest[side] = flow.longest[side].max(packet.length() as u32);
-        flow.forged |= side == SERVER && flow.is_from_client(wire.link.src);
+        flow.packet(wire.frame, wire.number, side, packet.length(), wire.link.src);
         self.fast_path.remember(packet, index, side);
         Some((index, side))
     }

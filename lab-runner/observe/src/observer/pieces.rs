@@ -39,7 +39,8 @@ impl Observer {
         let flow = match first {
             _ if fragment.first => self.first_piece(wire, at, data, ip, fragment, key, tunnel),
             Some(first) => {
-                self.count_piece(wire, first.flow, first.side, ip.end - at);
+                let hot = &mut self.flows.hot[first.flow];
+                hot.packet(wire.frame, wire.number, first.side, ip.end - at, wire.link.src);
                 Some(first.flow)
             }
             None => {
@@ -109,14 +110,6 @@ impl Observer {
             hot.bytes[side] += u64::from(frame.orig_len);
         }
         Some(index)
-    }
-
-    /// Counts a fragment behind the first one.
-    fn count_piece(&mut self, wire: &Wire<'_>, index: usize, side: usize, length: usize) {
-        let hot = &mut self.flows.hot[index];
-        hot.count(wire.frame, wire.number, side);
-        hot.longest[side] = hot.longest[side].max(length as u32);
-        hot.forged |= side == SERVER && hot.is_from_client(wire.link.src);
     }
 
     /// Has a fragment wait for the first one.

@@ -73,7 +73,7 @@ impl Endpoints {
     pub(super) fn add(&mut self, flow: &FlowRecord) {
         let Self { begun_ns, clients, places, said } = self;
         *begun_ns = Some(begun_ns.map_or(flow.first_ns, |begun| begun.min(flow.first_ns)));
-        said.of(flow);
+        said.fill(flow);
         let address = flow.client.ip();
         let place = *places.entry(address).or_insert_with(|| {
             let (endpoints, places) = (Vec::new(), HashTable::new());
@@ -83,8 +83,8 @@ impl Endpoints {
         clients[place].add(flow, said, places.hasher());
     }
 
-    /// Who talks to whom by name comes first; the link's own chatter last. Within a client the widest evidence comes first,
-    /// then the first flow.
+    /// Who talks to whom by name comes first; the link's own chatter last. Within a client the widest evidence comes
+    /// first, then the first flow.
     pub(super) fn sorted(self) -> Vec<Client> {
         let mut clients = self.clients;
         clients.sort_by_key(|client| (client.rank, client.address));
@@ -180,7 +180,8 @@ impl Endpoint {
 }
 
 impl Said {
-    fn of(&mut self, flow: &FlowRecord) {
+    /// What a flow says, in place of what it held.
+    fn fill(&mut self, flow: &FlowRecord) {
         let Self { name, over, evidence } = self;
         for words in [&mut *name, over, evidence] {
             words.clear();

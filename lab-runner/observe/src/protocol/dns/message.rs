@@ -22,7 +22,7 @@ const MAX_CHAIN_BYTES: usize = 2048;
 /// CNAMEs between the name that was asked for and an address.
 pub(crate) type Chain = Arc<[Arc<str>]>;
 
-/// A message; to be used again, as most that it takes is then there.
+/// A message. One serves for many, so that what it takes is allocated once.
 #[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) id: u16,
