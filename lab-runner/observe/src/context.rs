@@ -15,9 +15,9 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) oddities: Oddities,
     pub(crate) paths: Paths,
-    /// Lent to parsers that put bytes together and are done with them at once.
+    /// Memory for parsers that put bytes together and are done with them at once; what is left in it means nothing.
     pub(crate) scratch: Vec<u8>,
-    /// Likewise, to those that read DNS.
+    /// The same for those that read DNS.
     pub(crate) message: Message,
 }
 
@@ -62,7 +62,6 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: &'a mut Budget,
     pub(crate) oddities: &'a mut Oddities,
     pub(crate) paths: &'a mut Paths,
-    /// Empty between uses; what it held is of no use to anyone.
     pub(crate) scratch: &'a mut Vec<u8>,
     pub(crate) message: &'a mut Message,
 }

@@ -102,7 +102,8 @@ impl Aside {
     }
 }
 
-/// Decodes a link header, by the number of its type in the registry of LINKTYPE_ values, into one of which nothing is known.
+/// Decodes a link header, by the number of its type in the registry of LINKTYPE_ values, into one of which nothing is
+/// known.
 #[inline]
 pub(crate) fn decode(link_type: u16, data: &[u8], link: &mut Link) {
     match link_type {

@@ -198,7 +198,7 @@ fn small<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 }
 
 fn number(out: &mut Vec<u8>, value: u64) {
-    // Most are small: ports and counts.
+    // Many are counts of a few packets.
     match value {
         0..10 => out.push(b'0' + value as u8),
         _ => text(out, itoa::Buffer::new().format(value)),
@@ -248,7 +248,7 @@ fn l4(out: &mut Vec<u8>, l4: L4) {
 }
 
 /// Each octet in digits with a dot behind it, padded to four bytes, and how many of them count.
-const OCTETS: [([u8; 4], u8); 256] = {
+static OCTETS: [([u8; 4], u8); 256] = {
     let mut octets = [([b'.'; 4], 0); 256];
     let mut octet = 0;
     while octet < octets.len() {
