@@ -26,7 +26,7 @@ impl Shared {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             names: Names::new(options.max_answers),
-            budget: Budget { left: options.stream_bytes, evicted: 0 },
+            budget: Budget::new(options.stream_bytes),
             oddities: Oddities::default(),
             paths: Paths::default(),
             scratch: Vec::new(),
@@ -37,6 +37,7 @@ impl Shared {
     /// For the parsers of a flow, which look at a frame.
     pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
         let Self { names, budget, oddities, paths, scratch, message } = self;
+        names.reached(frame, 0);
         Context {
             frame,
             ends: hot.ends(),

@@ -3,6 +3,7 @@
 //! Watches one flow from beside, by what differs after each of its packets, so that no parser has to know of it.
 
 use crate::flow::{CLIENT, Flow, Hot, SERVER, UNKNOWN};
+use crate::names::Known;
 use crate::record::{FlowRecord, NameKind};
 
 /// Notes kept; a flow that says more is dull.
@@ -77,12 +78,12 @@ impl Watched {
         }
     }
 
-    /// Notes what the flow's latest frame changed.
-    pub(crate) fn look(&mut self, hot: &Hot, flow: &mut Flow) {
+    /// Notes what the flow's latest frame changed; `known` is what its client knew when it began.
+    pub(crate) fn look(&mut self, hot: &Hot, flow: &mut Flow, known: &Known<'_>) {
         let (frame, ts_ns) = (hot.last_frame, Some(hot.last_ns));
         if !self.begun {
             self.begun = true;
-            self.begins(hot, flow);
+            self.begins(hot, flow, known);
         }
         let mut notes = Vec::new();
         let mut note = |text: String| notes.push(Note { frame, ts_ns, text });
@@ -123,14 +124,14 @@ impl Watched {
         }
     }
 
-    fn begins(&mut self, hot: &Hot, flow: &mut Flow) {
+    fn begins(&mut self, hot: &Hot, flow: &Flow, known: &Known<'_>) {
         let at = |frame, ts_ns, text: String| Note { frame, ts_ns, text };
         let [client, server] = hot.ends().map(|(addr, port)| match port {
             0 => addr.ip().to_string(),
             _ => std::net::SocketAddr::from((addr.ip(), port)).to_string(),
         });
         let (frame, ts_ns) = (hot.last_frame, Some(hot.last_ns));
-        for answer in &flow.evidence().known {
+        for answer in &known.answers {
             let through = match answer.chain.len() {
                 0 => String::new(),
                 _ => format!(", through {}", answer.chain.join(" and ")),
@@ -147,7 +148,7 @@ impl Watched {
         };
         self.notes.push(at(frame, ts_ns, opening));
         if !told {
-            let look_ups = match (flow.hidden_dns, flow.used_dns) {
+            let look_ups = match (known.hidden_dns, known.used_dns) {
                 (true, _) => {
                     "the client had opened an encrypted channel for look-ups before: what it asked there can't be seen"
                 }

@@ -9,6 +9,7 @@ use crate::capture::Frame;
 use crate::hash::Hasher;
 use crate::ip::{Addr, Fragment, Ip};
 use crate::link::Link;
+use crate::moment::Moment;
 use crate::stream::Budget;
 
 /// Datagrams whose fragments are awaited.
@@ -77,6 +78,8 @@ pub(crate) struct Datagram {
     /// Why it can't be put together.
     pub(crate) spoilt: Option<&'static str>,
     begun_ns: u64,
+    /// When its first piece came.
+    pub(crate) begun: Moment,
     place: u64,
     cost: usize,
 }
@@ -114,6 +117,11 @@ impl Datagram {
         self.total = total;
         self.pieces.insert(from, (body.to_vec(), length));
         Ok(())
+    }
+
+    /// It is not waited for any longer.
+    fn is_outdated(&self, now_ns: u64) -> bool {
+        now_ns.saturating_sub(self.begun_ns) > PATIENCE_NS
     }
 
     fn is_whole(&self) -> bool {
@@ -156,15 +164,21 @@ pub(crate) struct Fragments {
     order: BTreeMap<u64, Key>,
     next: u64,
     held: usize,
+    /// How many datagrams there were at the most.
+    most_open: usize,
+    most_held: usize,
 }
 
 impl Fragments {
     /// The datagram of a key, begun now if need be.
-    pub(crate) fn of(&mut self, key: Key, now_ns: u64) -> &mut Datagram {
+    pub(crate) fn of(&mut self, key: Key, now_ns: u64, now: Moment) -> &mut Datagram {
+        let open = self.open.len() + 1;
         self.open.entry(key).or_insert_with(|| {
+            self.most_open = self.most_open.max(open);
             self.next += 1;
             self.order.insert(self.next, key);
-            Datagram { begun_ns: now_ns, place: self.next, tunnel: key.tunnel, ..Datagram::default() }
+            let (place, tunnel) = (self.next, key.tunnel);
+            Datagram { begun_ns: now_ns, begun: now, place, tunnel, ..Datagram::default() }
         })
     }
 
@@ -180,10 +194,11 @@ impl Fragments {
             added = Added::Spoilt(word);
         }
         let pieces: usize = datagram.pieces.values().map(|(bytes, _)| bytes.len() + PIECE_COST).sum();
-        let room = budget.left + datagram.cost;
-        let cost = (pieces + datagram.waiting.len() * WAITING_COST).min(room);
+        budget.give(datagram.cost);
+        let wanted = pieces + datagram.waiting.len() * WAITING_COST;
+        let cost = if budget.take(wanted) { wanted } else { budget.take_all() };
         self.held = self.held + cost - datagram.cost;
-        budget.left = room - cost;
+        self.most_held = self.most_held.max(self.held);
         datagram.cost = cost;
         if datagram.is_whole() { Added::Whole } else { added }
     }
@@ -193,19 +208,37 @@ impl Fragments {
         let datagram = self.open.remove(key)?;
         self.order.remove(&datagram.place);
         self.held -= datagram.cost;
-        budget.left += datagram.cost;
+        budget.give(datagram.cost);
         Some(datagram)
     }
 
-    /// Takes out a datagram that is not waited for any longer: it is too old, or a bound is reached, or `all` shall go.
-    pub(crate) fn outdated(&mut self, now_ns: u64, all: bool, budget: &mut Budget) -> Option<Datagram> {
+    /// Takes out the datagram of this key if it is not waited for any longer: what comes now is another.
+    ///
+    /// Only then: when a datagram is given up depends on nothing that others do.
+    pub(crate) fn outdated(&mut self, key: &Key, now_ns: u64, budget: &mut Budget) -> Option<Datagram> {
+        self.open.get(key).filter(|datagram| datagram.is_outdated(now_ns))?;
+        self.take(key, budget)
+    }
+
+    /// Takes out the oldest datagram where a bound is reached.
+    pub(crate) fn too_many(&mut self, now_ns: u64, budget: &mut Budget) -> Option<Datagram> {
+        if self.open.len() <= MAX_DATAGRAMS && self.held <= MAX_HELD && budget.left() > 0 {
+            return None;
+        }
+        let oldest = self.oldest(budget)?;
+        budget.evicted += u64::from(!oldest.is_outdated(now_ns));
+        Some(oldest)
+    }
+
+    /// Takes out the oldest datagram.
+    pub(crate) fn oldest(&mut self, budget: &mut Budget) -> Option<Datagram> {
         let (_, key) = self.order.first_key_value()?;
         let key = *key;
-        let too_old = now_ns.saturating_sub(self.open.get(&key)?.begun_ns) > PATIENCE_NS;
-        let too_much = self.open.len() > MAX_DATAGRAMS || self.held > MAX_HELD || budget.left == 0;
-        if too_much && !too_old {
-            budget.evicted += 1;
-        }
-        if too_old || too_much || all { self.take(&key, budget) } else { None }
+        self.take(&key, budget)
+    }
+
+    /// Whether one who keeps what both kept might have reached a bound.
+    pub(crate) fn would_be_bound(&self, other: &Self) -> bool {
+        self.most_open + other.most_open > MAX_DATAGRAMS || self.most_held + other.most_held > MAX_HELD
     }
 }

@@ -3,8 +3,10 @@
 //! Each frame is decoded, looked up and counted; only while its flow may still tell something is its payload looked at.
 //! No clock, no I/O, and no memory that grows with anything but flows and names.
 
+mod ending;
 mod fast_path;
 mod flows;
+mod half;
 mod payload;
 mod pieces;
 
@@ -12,20 +14,22 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::capture::{Frame, Skipped};
 use crate::context::Shared;
-use crate::explain::{Explanation, Watched};
-use crate::flow::{Flows, Stage};
+use crate::explain::Watched;
+use crate::flow::Flows;
 use crate::fragments::Fragments;
 use crate::hash::Hasher;
 use crate::icmp_error;
 use crate::ip::{self, Addr};
 use crate::link::{self, Link, Network};
 use crate::packet::{Packet, Wire};
-use crate::record::{FORMAT, FlowRecord, LinkFrame, Observation, Summary};
-use crate::tcp::{self, Segment};
+use crate::record::{FORMAT, LinkFrame, Observation, Summary};
+use crate::tcp::Segment;
 use crate::transport::{self, Ends, Transport};
-use crate::{state, tunnel, udp};
+use crate::tunnel;
 
+pub use ending::Ended;
 use fast_path::FastPath;
+use half::{Other, Part};
 use pieces::Within;
 
 /// The EtherType of the lab's own canary frames: local experimental use (IEEE 802, clause 9.2.4).
@@ -56,21 +60,13 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consulted(pub usize);
 
-/// What is told beside the flows.
-#[derive(Debug)]
-pub struct Ended {
-    /// Totals, and what could not be seen.
-    pub summary: Summary,
-    /// As [`Observation::canaries`].
-    pub canaries: Vec<LinkFrame>,
-    /// Of the flow that was asked for; `None` where there is no such flow.
-    pub explanation: Option<Explanation>,
-}
-
 /// Takes the frames of one capture, in order.
 #[derive(Debug)]
 pub struct Observer {
     options: Options,
+    part: Part,
+    /// Where two observers share the capture.
+    other: Option<Other>,
     flows: Flows,
     fast_path: FastPath,
     /// When the first frame came.
@@ -90,6 +86,8 @@ impl Observer {
         Self {
             shared: Shared::new(&options),
             options,
+            part: Part::Whole,
+            other: None,
             flows: Flows::default(),
             fast_path: FastPath::default(),
             fragments: Fragments::default(),
@@ -119,12 +117,16 @@ impl Observer {
         if let Some(consulted) = self.fast_path(&frame, number) {
             return Consulted(consulted.min(frame.data.len()));
         }
+        self.shared.names.reached(number, 0);
         // Decoded where it stays: a copy would wait for its pieces.
         let mut wire = Wire { frame: &frame, number, link: Link::NONE, carrier: None };
         link::decode(frame.link_type, frame.data, &mut wire.link);
         let mut consulted = self.link(&wire);
+        let mut packet = 0;
         while let Some(at) = wire.link.rest {
             wire.link = link::next(frame.data, at);
+            packet += 1;
+            self.shared.names.reached(number, packet);
             consulted = consulted.max(self.link(&wire));
         }
         Consulted(consulted.min(frame.data.len()))
@@ -136,6 +138,7 @@ impl Observer {
         let Link { network, offset, .. } = wire.link;
         let word = match network {
             Network::Ip => return self.ip(wire, offset, 0, 0),
+            _ if !self.takes_the_rest() => return offset,
             Network::Other(ether_type) => return self.not_ip(wire, ether_type),
             Network::Aside(aside) => {
                 self.summary.aside(aside.word(), wire.frame.ts_ns);
@@ -165,47 +168,6 @@ impl Observer {
     pub fn skipped(&mut self, blocks: Skipped) {
         self.shared.oddities.add("block_custom", blocks.custom);
         self.shared.oddities.add("block_unknown", blocks.unknown);
-    }
-
-    /// No more frames: says what was seen.
-    pub fn finish(self) -> Observation {
-        let mut flows = Vec::with_capacity(self.flows.len());
-        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record));
-        Observation { flows, summary, canaries }
-    }
-
-    /// No more frames: hands out one flow after the other, in the order of their first packets, without keeping any.
-    pub fn finish_each(mut self, mut each: impl FnMut(FlowRecord)) -> Ended {
-        self.give_up_outdated(0, true);
-        let Flows { hot, cold, .. } = std::mem::take(&mut self.flows);
-        self.summary.flows = hot.len() as u64;
-        let mut explanation = None;
-        for (number, (hot, mut flow)) in (1..).zip(hot.into_iter().zip(cold)) {
-            let stage = std::mem::take(&mut flow.stage);
-            let mut context = self.shared.context(hot.last_frame, &hot);
-            match stage {
-                Stage::Tcp(Some(tcp)) => tcp::finish(tcp, &mut flow, &mut context),
-                Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
-                Stage::Tcp(None) | Stage::Done => {}
-            }
-            let mut watched = self.watched.take_if(|watched| watched.index as u64 + 1 == number);
-            if let Some(watched) = &mut watched {
-                watched.look(&hot, &mut flow);
-            }
-            let (record, left_out) = state::record(number, &hot, flow);
-            self.summary.names_evicted += left_out;
-            if let Some(watched) = watched {
-                explanation = Some(watched.explained(record.clone()));
-            }
-            each(record);
-        }
-        self.summary.names_evicted += self.shared.names.evicted;
-        self.summary.streams_evicted = self.shared.budget.evicted;
-        self.summary.ether_types =
-            self.ether_types.iter().map(|(kind, count)| (format!("0x{kind:04x}"), *count)).collect();
-        self.summary.weird = self.shared.oddities.counts();
-        self.summary.weird_frames = self.shared.oddities.frames();
-        Ended { summary: self.summary, canaries: self.canaries, explanation }
     }
 
     fn unparsed(&mut self, wire: &Wire<'_>) {
@@ -239,11 +201,17 @@ impl Observer {
         let data = wire.frame.data;
         // Borrowed, as everything here that every packet goes through: a copy would wait for the stores before it.
         let Some(ip) = &ip::decode(data, at, wire.frame.orig_len as usize) else {
-            self.malformed(wire, "ip_malformed");
+            if depth > 0 || self.takes_the_rest() {
+                self.malformed(wire, "ip_malformed");
+            }
             return data.len();
         };
         // A tail behind the IP packet is padding of the link, and no one's payload.
         let data = &data[..data.len().min(ip.end)];
+        if depth == 0 && !self.takes(ip) {
+            self.not_taken(wire, data, at, ip);
+            return data.len();
+        }
         if let Some(fragment) = &ip.fragment {
             return self.piece(wire, at, ip, fragment, Within { tunnel, depth });
         }
@@ -255,7 +223,7 @@ impl Observer {
         let looked = icmp_error::look(data, at, ip);
         let looked_to = looked.as_ref().map_or(0, |looked| looked.end);
         if let Some(quoted) = looked.and_then(|looked| looked.quoted)
-            && self.reported(&packet, &quoted)
+            && self.is_reported(&packet, &quoted)
         {
             return looked_to;
         }
@@ -279,14 +247,6 @@ impl Observer {
         };
         self.look(index);
         consulted.max(looked_to).max(self.inside(&packet, index, depth))
-    }
-
-    /// Has who watches a flow look at it.
-    #[inline]
-    fn look(&mut self, index: usize) {
-        if let Some(watched) = self.watched.as_mut().filter(|watched| watched.index == index) {
-            watched.look(&self.flows.hot[index], &mut self.flows.cold[index]);
-        }
     }
 
     /// Opens the tunnel that a flow's packet may be; returns where the bytes end that were looked at for it.

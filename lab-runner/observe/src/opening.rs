@@ -1,9 +1,8 @@
-//! How a flow begins: who opened it, and what its client knew of the server by then.
+//! How a flow begins: who opened it, and whose link address that is.
 //!
 //! Believes no port that a sender is free to choose, but for connections whose opening was not seen.
 
 use crate::flow::{Flow, Stage};
-use crate::names::Names;
 use crate::packet::Packet;
 use crate::protocol::dns::{self, message};
 use crate::tcp::{ACK, SYN};
@@ -22,25 +21,19 @@ pub(crate) fn begin(
     forward: bool,
     before: Option<(&mut Flow, bool)>,
     begun_ns: u64,
-    names: &mut Names,
 ) -> (Flow, bool) {
-    let Packet { wire, ends, .. } = packet;
     let (by_client, opening_seen) = match &before {
         Some((before, client_was_low)) => (*client_was_low == forward, before.opening_seen),
         None => opener(packet, begun_ns),
     };
-    let (client, server) = if by_client { (ends.src, ends.dst) } else { (ends.dst, ends.src) };
-    // Link addresses belong to the tunnel's ends, not to those inside of it.
-    let (src_mac, dst_mac) = if ends.tunnel == 0 { (wire.link.src, wire.link.dst) } else { (None, None) };
-    let (client_mac, server_mac) = if by_client { (src_mac, dst_mac) } else { (dst_mac, src_mac) };
-    names.sent_from(src_mac, ends.src.0);
-    let known = names.known(client.0, client_mac, server.0);
+    let (src_mac, dst_mac) = (packet.src_mac(), packet.dst_mac());
+    let macs = if by_client { [src_mac, dst_mac] } else { [dst_mac, src_mac] };
     let stage = match packet.transport {
         Transport::Tcp { .. } => Stage::Tcp(None),
         Transport::Udp => Stage::Udp(Udp::Fresh),
         Transport::Fragment | Transport::Other => Stage::Done,
     };
-    let mut flow = Flow::new(wire, [client_mac, server_mac], known, stage);
+    let mut flow = Flow::new(packet.wire, macs, stage);
     flow.opening_seen = opening_seen;
     if let Some((before, _)) = before {
         flow.continues(before);

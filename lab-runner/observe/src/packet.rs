@@ -3,6 +3,7 @@
 use crate::capture::Frame;
 use crate::ip::Ip;
 use crate::link::Link;
+use crate::record::MacAddr;
 use crate::transport::{Ends, Transport};
 
 /// What all layers of one frame share; lent from layer to layer, as copying it costs more than looking into it.
@@ -32,6 +33,16 @@ impl Packet<'_> {
     /// Bytes from the IP header on, as they were sent.
     pub(crate) fn length(&self) -> usize {
         self.ip.end.saturating_sub(self.at)
+    }
+
+    /// The sender's link address. Those of a frame belong to a tunnel's ends, not to who is inside of it.
+    pub(crate) fn src_mac(&self) -> Option<MacAddr> {
+        self.wire.link.src.filter(|_| self.ends.tunnel == 0)
+    }
+
+    /// The receiver's; see [`Packet::src_mac`].
+    pub(crate) fn dst_mac(&self) -> Option<MacAddr> {
+        self.wire.link.dst.filter(|_| self.ends.tunnel == 0)
     }
 
     /// The ports, where the transport is a whole UDP datagram or the first piece of one.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::flow::{Evidence, Flow, Hot, SERVER, UNKNOWN};
 use crate::ip::Addr;
-use crate::names::Answer;
+use crate::names::{Answer, Known};
 use crate::ports;
 use crate::record::{Disagreement, FlowRecord, L4, Name, NameKind, Reason, State};
 
@@ -22,12 +22,12 @@ struct Decision {
     disagreement: Vec<Disagreement>,
 }
 
-/// A flow's record, and how many names did not fit into it.
-pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64) {
+/// A flow's record by what its client knew, without its numbers; and how many names did not fit into it.
+pub(crate) fn record(hot: &Hot, mut flow: Flow, known: &Known<'_>) -> (FlowRecord, u64) {
     let evidence = flow.take_evidence();
     let [client, server] = hot.ends();
-    let verdict = decide(hot, &flow, &evidence);
-    let (shown, left_out) = shown(&evidence);
+    let verdict = decide(hot, &flow, &evidence, known);
+    let (shown, left_out) = shown(&evidence, &known.answers);
     let port_suggests = match flow.app {
         UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Cow::Borrowed),
         _ => None,
@@ -38,7 +38,7 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
     names.sort_by_key(|name| name.frame);
     let record = FlowRecord {
         file: String::new(),
-        flow: number,
+        flow: 0,
         l4: hot.key.l4(),
         client: (client.0.ip(), client.1).into(),
         server: (server.0.ip(), server.1).into(),
@@ -63,7 +63,7 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
         disagreement: verdict.disagreement,
         guessed: flow.guessed,
         interface: flow.interface,
-        tunnel: hot.key.tunnel(),
+        tunnel: None,
         unread: flow.unread,
         version: evidence.version.map(Into::into),
         ja4: evidence.ja4,
@@ -76,10 +76,10 @@ pub(crate) fn record(number: u64, hot: &Hot, mut flow: Flow) -> (FlowRecord, u64
 }
 
 /// What DNS gave before the flow, as far as a record holds it: first what vouches for a name that the client asserts.
-fn shown(evidence: &Evidence) -> (Vec<Name>, u64) {
+fn shown(evidence: &Evidence, answers: &[&Answer]) -> (Vec<Name>, u64) {
     let asserts =
         |alias: &str| evidence.names.iter().any(|name| name.kind.is_asserted() && name.name == alias);
-    let mut answers: Vec<&Answer> = evidence.known.iter().collect();
+    let mut answers = answers.to_vec();
     answers.sort_by_key(|answer| !asserts(&answer.name) && !answer.chain.iter().any(|alias| asserts(alias)));
     let (mut chains, mut chain_bytes, mut name_bytes, mut left_out) = (0, 0, 0, 0);
     let mut names = Vec::with_capacity(answers.len());
@@ -103,8 +103,8 @@ fn shown(evidence: &Evidence) -> (Vec<Name>, u64) {
     (names, left_out)
 }
 
-fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence) -> Decision {
-    let dns = &evidence.known;
+fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence, known: &Known<'_>) -> Decision {
+    let dns = &known.answers;
     let server = hot.ends()[SERVER].0.ip();
     // The server's own address, written where a name belongs, names nothing.
     let is_own_address = |name: &Name| name.name.parse::<IpAddr>() == Ok(server);
@@ -130,7 +130,7 @@ fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence) -> Decision {
     } else if distinct.len() > 1 {
         (State::Ambiguous, Some(Reason::SeveralNames), false)
     } else {
-        (State::Unresolved, Some(why(hot, flow)), false)
+        (State::Unresolved, Some(why(hot, flow, known)), false)
     };
     Decision { state, reason, corroborated, disagreement }
 }
@@ -178,7 +178,7 @@ fn covers(pattern: &str, host: &str) -> bool {
 }
 
 /// Why nothing names the server: the first that applies.
-fn why(hot: &Hot, flow: &Flow) -> Reason {
+fn why(hot: &Hot, flow: &Flow, known: &Known<'_>) -> Reason {
     let server = hot.ends()[SERVER].0;
     if hot.link_control || server.is_local() || is_broadcast(server, flow) {
         Reason::Local
@@ -190,9 +190,9 @@ fn why(hot: &Hot, flow: &Flow) -> Reason {
         Reason::BeforeCapture
     } else if flow.lossy {
         Reason::Loss
-    } else if flow.hidden_dns {
+    } else if known.hidden_dns {
         Reason::HiddenDns
-    } else if flow.used_dns {
+    } else if known.used_dns {
         Reason::NeverQueried
     } else {
         Reason::NoDnsSeen

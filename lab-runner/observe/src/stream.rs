@@ -13,9 +13,50 @@ const MAX_EARLY: usize = 64;
 /// A pool that all streams take their memory from.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    pub(crate) left: usize,
+    left: usize,
+    /// The least that ever was left.
+    least: usize,
     /// Streams whose bytes were given up.
     pub(crate) evicted: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { left: bytes, least: bytes, evicted: 0 }
+    }
+
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Takes so many bytes; false where there are not so many.
+    #[must_use]
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        let has = bytes <= self.left;
+        if has {
+            self.left -= bytes;
+        }
+        self.least = if has { self.least.min(self.left) } else { 0 };
+        has
+    }
+
+    /// Takes what is left, and says how much that was.
+    pub(crate) fn take_all(&mut self) -> usize {
+        self.least = 0;
+        std::mem::take(&mut self.left)
+    }
+
+    /// Gives bytes back.
+    pub(crate) fn give(&mut self, bytes: usize) {
+        self.left += bytes;
+    }
+
+    /// Whether a pool that served for both might have been empty at some time.
+    pub(crate) fn would_be_bound(&self, other: &Self, bytes: usize) -> bool {
+        let taken = |budget: &Self| bytes.saturating_sub(budget.least);
+        taken(self) + taken(other) >= bytes
+    }
 }
 
 /// What came of bytes that were shown.
@@ -117,7 +158,7 @@ impl Stream {
 
     /// Gives the memory back.
     pub(crate) fn release(&mut self, budget: &mut Budget) {
-        budget.left += self.held.len() + self.early_bytes;
+        budget.give(self.held.len() + self.early_bytes);
         self.held = Vec::new();
         self.early = Vec::new();
         self.early_bytes = 0;
@@ -134,22 +175,24 @@ impl Stream {
         let ahead = seq.wrapping_sub(self.next) as usize;
         let fits = self.early.len() < MAX_EARLY
             && ahead <= 4 * MAX_HELD
-            && self.held.len() + self.early_bytes + payload.len() <= MAX_HELD
-            && payload.len() <= budget.left;
+            && self.held.len() + self.early_bytes + payload.len() <= MAX_HELD;
         if !fits {
             return false;
         }
-        if !self.early.iter().any(|(at, bytes)| *at == seq && bytes.len() >= payload.len()) {
-            budget.left -= payload.len();
-            self.early_bytes += payload.len();
-            self.early.push((seq, payload.to_vec()));
+        if self.early.iter().any(|(at, bytes)| *at == seq && bytes.len() >= payload.len()) {
+            return true;
         }
+        if !budget.take(payload.len()) {
+            return false;
+        }
+        self.early_bytes += payload.len();
+        self.early.push((seq, payload.to_vec()));
         true
     }
 
     /// Forgets what was held and goes on at `seq`.
     fn lost(&mut self, seq: u32, budget: &mut Budget) {
-        budget.left += self.held.len();
+        budget.give(self.held.len());
         self.held.clear();
         self.next = seq;
         self.lossy = true;
@@ -199,7 +242,7 @@ impl Stream {
         while let Some(index) = self.early.iter().position(|(seq, _)| seq.wrapping_sub(self.next) as i32 <= 0)
         {
             let (seq, bytes) = self.early.swap_remove(index);
-            budget.left += bytes.len();
+            budget.give(bytes.len());
             self.early_bytes -= bytes.len();
             let behind = self.next.wrapping_sub(seq) as usize;
             if let Some(fresh) = bytes.get(behind..)
@@ -240,7 +283,7 @@ impl Stream {
                 Fed::Took(taken) => {
                     let taken = taken.min(self.held.len());
                     self.held.drain(..taken);
-                    budget.left += taken;
+                    budget.give(taken);
                 }
             }
         }
@@ -252,10 +295,9 @@ impl Stream {
         if bytes.is_empty() {
             return;
         }
-        if self.held.len() + bytes.len() > MAX_HELD || bytes.len() > budget.left {
+        if self.held.len() + bytes.len() > MAX_HELD || !budget.take(bytes.len()) {
             return self.give_up(budget);
         }
-        budget.left -= bytes.len();
         self.held.extend_from_slice(bytes);
     }
 }

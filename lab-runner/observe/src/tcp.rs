@@ -122,7 +122,7 @@ fn with(
     let stream = &mut streams[side];
     let from_start = stream.is_from_start();
     // The budget is lent to the stream while the parser uses the rest.
-    let mut budget = std::mem::replace(context.budget, Budget { left: 0, evicted: 0 });
+    let mut budget = std::mem::replace(context.budget, Budget::new(0));
     let facts = Facts { flow, context };
     let mut reader = Reader { facts, speaks, tries, late, switches, side, from_start };
     let done = run(stream, &mut budget, &mut |bytes, shown| reader.read(bytes, shown));

@@ -8,7 +8,19 @@ const MAX_FRAMES: usize = 8;
 #[derive(Debug, Default)]
 struct Oddity {
     count: u64,
+    /// The first ones, in order.
     frames: Vec<u64>,
+}
+
+impl Oddity {
+    /// Notes one of the frames in which it was seen: they come in order, but for what waited.
+    fn frame(&mut self, frame: u64) {
+        let place = self.frames.partition_point(|known| *known < frame);
+        if place < MAX_FRAMES && self.frames.get(place) != Some(&frame) {
+            self.frames.truncate(MAX_FRAMES - 1);
+            self.frames.insert(place, frame);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -19,15 +31,24 @@ impl Oddities {
     pub(crate) fn note(&mut self, word: &'static str, frame: u64) {
         let oddity = self.0.entry(word).or_default();
         oddity.count += 1;
-        if oddity.frames.len() < MAX_FRAMES && oddity.frames.last() != Some(&frame) {
-            oddity.frames.push(frame);
-        }
+        oddity.frame(frame);
     }
 
     /// Counts oddities that stand in no frame.
     pub(crate) fn add(&mut self, word: &'static str, count: u64) {
         if count > 0 {
             self.0.entry(word).or_default().count += count;
+        }
+    }
+
+    /// Adds those that another saw of the same capture.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (word, theirs) in other.0 {
+            let ours = self.0.entry(word).or_default();
+            ours.count += theirs.count;
+            for frame in theirs.frames {
+                ours.frame(frame);
+            }
         }
     }
 

@@ -20,7 +20,8 @@ pub fn observe(bytes: &[u8], options: Options) -> Result<Observation, CaptureErr
     for frame in &mut frames {
         observer.push(frame);
     }
-    observer.ended(frames.end(), frames.drops(), frames.skipped());
+    let last = Last { end: frames.end().clone(), drops: frames.drops(), skipped: frames.skipped() };
+    observer.last(last);
     Ok(observer.finish())
 }
 
@@ -40,21 +41,36 @@ impl Observer {
     /// # Errors
     /// As [`observe_from`]; the observer is then as it was.
     pub fn read(&mut self, read: impl Read) -> Result<(), CaptureError> {
+        let last = self.frames(read)?;
+        self.last(last);
+        Ok(())
+    }
+
+    /// Takes all frames, and says how the capture ended.
+    pub(crate) fn frames(&mut self, read: impl Read) -> Result<Last, CaptureError> {
         let mut reader = Reader::new(read)?;
         while let Some(frame) = reader.next_frame() {
             self.push(frame);
         }
-        self.ended(reader.end(), reader.drops(), reader.skipped());
-        Ok(())
+        Ok(Last { end: reader.end().clone(), drops: reader.drops(), skipped: reader.skipped() })
     }
 
-    fn ended(&mut self, end: &End, drops: Option<u64>, skipped: Skipped) {
-        if let Some(drops) = drops {
+    /// Notes how the capture ended.
+    pub(crate) fn last(&mut self, last: Last) {
+        if let Some(drops) = last.drops {
             self.dropped(drops);
         }
-        if let Some(reason) = &end.cut {
-            self.cut(reason.clone(), end.unread_bytes);
+        if let Some(reason) = last.end.cut {
+            self.cut(reason, last.end.unread_bytes);
         }
-        self.skipped(skipped);
+        self.skipped(last.skipped);
     }
+}
+
+/// What a capture tells when there are no more frames.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Last {
+    end: End,
+    drops: Option<u64>,
+    skipped: Skipped,
 }

@@ -3,7 +3,7 @@
 
 mod packets;
 
-use lab_observe::{Frame, Observer, Options};
+use lab_observe::{Frame, Halves, Observer, Options};
 use packets::{Wire, client_hello, dns_answer, dns_query};
 use proptest::prelude::*;
 
@@ -30,25 +30,29 @@ fn conversation() -> Wire {
     wire
 }
 
-/// Observes frames, with their times in seconds and their links, twice: as they are, and cut to what was consulted, all on
-/// the slow path.
-fn twice(frames: &[(u64, u16, Vec<u8>)]) {
-    let mut whole = Observer::new(Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 });
-    let mut again = Observer::new(Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 });
+/// Observes frames, with their times in seconds and their links, thrice: as they are, cut to what was consulted, all on
+/// the slow path, and in two halves where none of the bounds is near.
+fn thrice(frames: &[(u64, u16, Vec<u8>)]) {
+    let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 };
+    let frames = frames.iter().map(|(seconds, link_type, bytes)| Frame {
+        ts_ns: seconds * 1_000_000_000,
+        data: bytes,
+        orig_len: bytes.len() as u32,
+        link_type: *link_type,
+        interface: 0,
+    });
+    let mut whole = Observer::new(options.clone());
+    let mut again = Observer::new(options.clone());
     again.explain(u64::MAX);
-    for (seconds, link_type, bytes) in frames {
-        let orig_len = bytes.len() as u32;
-        let frame = Frame {
-            ts_ns: seconds * 1_000_000_000,
-            data: bytes,
-            orig_len,
-            link_type: *link_type,
-            interface: 0,
-        };
+    for frame in frames.clone() {
         let consulted = whole.push(frame);
-        again.push(Frame { data: &bytes[..consulted.0], ..frame });
+        again.push(Frame { data: &frame.data[..consulted.0], ..frame });
     }
-    assert_eq!(whole.finish(), again.finish());
+    let whole = whole.finish();
+    assert_eq!(whole, again.finish());
+    if let Some(halves) = Halves::of_frames([frames.clone(), frames], &options) {
+        assert_eq!(whole, halves.finish());
+    }
 }
 
 proptest! {
@@ -69,7 +73,7 @@ proptest! {
     #[test]
     fn arbitrary_frames_on_any_link_are_taken(frames in proptest::collection::vec((0..LINK_TYPES.len(), proptest::collection::vec(any::<u8>(), 0..128)), 0..8)) {
         let frames: Vec<_> = frames.into_iter().map(|(link, bytes)| (0, LINK_TYPES[link], bytes)).collect();
-        twice(&frames);
+        thrice(&frames);
     }
 
     #[test]
@@ -91,7 +95,7 @@ proptest! {
             }
             (seconds, 1, bytes)
         }).collect();
-        twice(&frames);
+        thrice(&frames);
     }
 }
 

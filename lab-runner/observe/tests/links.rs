@@ -3,7 +3,7 @@
 
 mod packets;
 
-use lab_observe::{FlowRecord, Frame, NameKind, Observation, Observer, Options};
+use lab_observe::{FlowRecord, Frame, Halves, NameKind, Observation, Observer, Options};
 use packets::{Wire, dns_query};
 
 /// An IP packet that asks for `asked.example`.
@@ -13,18 +13,26 @@ fn question() -> Vec<u8> {
     wire.frames[0][14..].to_vec()
 }
 
-/// Observes frames of a link twice: whole, and cut to what was consulted, all on the slow path.
+/// Observes frames of a link thrice: whole, cut to what was consulted, all on the slow path, and in two halves.
 fn seen(link_type: u16, frames: &[Vec<u8>]) -> Observation {
     let mut whole = Observer::new(Options::default());
     let mut again = Observer::new(Options::default());
     again.explain(u64::MAX);
-    for (ts_ns, data) in (100..).zip(frames) {
-        let frame = Frame { ts_ns, data, orig_len: data.len() as u32, link_type, interface: 0 };
+    let frames = (100..).zip(frames).map(|(ts_ns, data)| Frame {
+        ts_ns,
+        data,
+        orig_len: data.len() as u32,
+        link_type,
+        interface: 0,
+    });
+    for frame in frames.clone() {
         let consulted = whole.push(frame);
-        assert_eq!(again.push(Frame { data: &data[..consulted.0], ..frame }), consulted);
+        assert_eq!(again.push(Frame { data: &frame.data[..consulted.0], ..frame }), consulted);
     }
     let (whole, again) = (whole.finish(), again.finish());
     assert_eq!(whole, again, "cut frames tell something else");
+    let halves = Halves::of_frames([frames.clone(), frames], &Options::default()).expect("no bound is near");
+    assert_eq!(whole, halves.finish(), "two halves tell something else");
     whole
 }
 

@@ -1,16 +1,16 @@
 //! `lab observe CAPTURE…`: the flows of captures, and who is at the other end of each.
 
 mod ahead;
+mod seen;
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args, ValueEnum};
-use lab_observe::capture::Unpacked;
-use lab_observe::{Ended, JsonLines, Observer, Options, Style, Summary, Table};
+use lab_observe::{Ended, Style, Summary};
 
-use ahead::read_ahead;
+use seen::Seen;
 
 /// Show the flows in captures, and the names of their endpoints with the evidence for them
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub fn run(args: &ObserveArgs) -> u8 {
             true => Style::Colour,
             false => Style::Plain,
         };
-    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, stdout.lock());
+    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, stdout);
     let written = observe(args, style, &mut out, &mut io::stderr().lock());
     match written.and_then(|code| out.flush().map(|()| code)) {
         Ok(code) => code,
@@ -63,7 +63,12 @@ pub fn run(args: &ObserveArgs) -> u8 {
     }
 }
 
-fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
+fn observe(
+    args: &ObserveArgs,
+    style: Style,
+    out: &mut (impl Write + Send),
+    err: &mut impl Write,
+) -> io::Result<u8> {
     if args.explain.is_some() && args.captures.len() > 1 {
         let _ = writeln!(err, "error: --explain tells of a flow of one capture; give that one alone");
         return Ok(UNREADABLE);
@@ -71,10 +76,10 @@ fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut imp
     let mut total: Option<Summary> = None;
     let mut code = 0;
     for captures in args.captures.chunks(threads()) {
-        for (capture, observer) in captures.iter().zip(read_all(captures, args.explain)) {
+        for (capture, seen) in captures.iter().zip(read_all(captures, args.explain)) {
             let name = capture.display().to_string();
-            let shown = observer.map_err(Unshown::Capture);
-            let summary = match shown.and_then(|observer| show(args, observer, &name, style, out)) {
+            let seen = seen.map_err(Unshown::Capture);
+            let summary = match seen.and_then(|seen| show(args, seen, &name, style, out)) {
                 Ok(summary) => summary,
                 Err(Unshown::Out(error)) => return Err(error),
                 Err(Unshown::Capture(reason)) => {
@@ -105,7 +110,7 @@ fn observe(args: &ObserveArgs, style: Style, out: &mut impl Write, err: &mut imp
 
 /// How many of them do more than one.
 fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Why a capture is not shown.
@@ -125,13 +130,13 @@ impl From<io::Error> for Unshown {
 /// Shows what was observed.
 fn show(
     args: &ObserveArgs,
-    observer: Observer,
+    seen: Seen,
     name: &str,
     style: Style,
-    out: &mut impl Write,
+    out: &mut (impl Write + Send),
 ) -> Result<Summary, Unshown> {
     if let Some(flow) = args.explain {
-        let Ended { summary, explanation, .. } = observer.finish_each(|_| ());
+        let Ended { summary, explanation, .. } = seen.each(|_| ());
         let Some(explanation) = explanation else {
             return Err(Unshown::Capture(format!("it has no flow {flow}: it has {}", summary.flows)));
         };
@@ -139,56 +144,28 @@ fn show(
         return Ok(summary);
     }
     if args.format == Format::Text {
-        let mut table = Table::default();
-        let ended = observer.finish_each(|record| table.add(&record));
+        let (table, ended) = seen.table();
         table.write(&ended.summary, name, style, out)?;
         return Ok(ended.summary);
     }
-    // Flows are written as they are told: their records are many times what is kept of them.
-    let mut lines = JsonLines::new(name);
-    let mut written = Ok(());
-    let ended = observer.finish_each(|record| {
-        if written.is_ok() {
-            written = lines.write(&record, out);
-        }
-    });
-    written?;
-    Ok(ended.summary)
+    Ok(seen.lines(name, out)?.summary)
 }
 
 /// Reads captures side by side; what each told comes in their order.
-fn read_all(captures: &[PathBuf], explain: Option<u64>) -> Vec<Result<Observer, String>> {
+fn read_all(captures: &[PathBuf], explain: Option<u64>) -> Vec<Result<Seen, String>> {
     let [first, others @ ..] = captures else { return Vec::new() };
-    std::thread::scope(|scope| {
+    let threads = threads() / captures.len();
+    thread::scope(|scope| {
         let others: Vec<_> =
-            others.iter().map(|capture| scope.spawn(move || read(capture, explain))).collect();
-        let mut observers = vec![read(first, explain)];
-        observers.extend(
+            others.iter().map(|capture| scope.spawn(move || Seen::read(capture, explain, threads))).collect();
+        let mut seen = vec![Seen::read(first, explain, threads)];
+        seen.extend(
             others.into_iter().map(|reading| {
                 reading.join().unwrap_or_else(|_| Err("it could not be read to its end".into()))
             }),
         );
-        observers
+        seen
     })
-}
-
-fn read(capture: &Path, explain: Option<u64>) -> Result<Observer, String> {
-    let source: Box<dyn Read + Send> = match capture == Path::new("-") {
-        true => Box::new(io::stdin()),
-        false => Box::new(File::open(capture).map_err(|error| error.to_string())?),
-    };
-    let source = Unpacked::new(source).map_err(|error| error.to_string())?;
-    let mut observer = Observer::new(Options::default());
-    if let Some(flow) = explain {
-        observer.explain(flow);
-    }
-    let observed = match source.packing() {
-        // Unpacking takes as long as all the rest.
-        Some(_) if threads() > 1 => read_ahead(source, |ahead| observer.read(ahead)),
-        // Reading takes no time beside it, and bytes that another core read lie far away.
-        _ => observer.read(source),
-    };
-    observed.map(|()| observer).map_err(|error| error.to_string())
 }
 
 fn incomplete(summary: &Summary) -> Option<String> {
@@ -203,6 +180,8 @@ fn incomplete(summary: &Summary) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     const HEADER: &[u8] =
@@ -263,5 +242,51 @@ mod tests {
         assert_eq!(code, 0);
         assert!(!alone.is_empty());
         assert_eq!(flows(&together), alone);
+    }
+    #[test]
+    fn a_large_capture_that_two_read_tells_what_it_tells_to_one() {
+        // A megabyte of datagrams between many hosts, a name among them, and cut in the last one.
+        let mut large = HEADER.to_vec();
+        for number in 0..1500_u16 {
+            let [high, low] = number.to_be_bytes();
+            let payload = [7; 700];
+            let length = (28 + payload.len()) as u16;
+            let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0];
+            frame.extend(length.to_be_bytes());
+            frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, low, 198, 51, 100, high]);
+            frame.extend([0x9c, 0x40, 0x27, 0x0f]);
+            frame.extend((length - 20).to_be_bytes());
+            frame.extend([0, 0]);
+            frame.extend(payload);
+            for field in [u32::from(number), 0, frame.len() as u32, frame.len() as u32] {
+                large.extend(field.to_le_bytes());
+            }
+            large.extend(frame);
+        }
+        large.truncate(large.len() - 1);
+        let mut expected = Vec::new();
+        let whole = lab_observe::observe(&large, lab_observe::Options::default()).unwrap();
+        assert_eq!(whole.flows.len(), 1499);
+        lab_observe::render_json(&whole, "large.pcap", &mut expected).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let capture = folder.path().join("large.pcap");
+        std::fs::write(&capture, &large).unwrap();
+        for (threads, in_halves) in [(1, false), (2, true)] {
+            let seen = Seen::read(&capture, None, threads).unwrap();
+            assert_eq!(matches!(seen, Seen::Halves(_)), in_halves);
+            let mut told = Vec::new();
+            let ended = seen.lines("large.pcap", &mut told).unwrap();
+            lab_observe::render_json_summary(&ended.summary, &mut told).unwrap();
+            assert!(told == expected, "{threads} threads tell something else");
+            assert!(ended.summary.cut);
+        }
+        let tables = [1, 2].map(|threads| {
+            let (table, ended) = Seen::read(&capture, None, threads).unwrap().table();
+            let mut told = Vec::new();
+            table.write(&ended.summary, "large.pcap", Style::Plain, &mut told).unwrap();
+            told
+        });
+        assert!(tables[0] == tables[1]);
     }
 }

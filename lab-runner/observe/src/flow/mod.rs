@@ -6,13 +6,13 @@ mod table;
 
 use std::borrow::Cow;
 
-use crate::names::{Answer, Known};
 use crate::packet::Wire;
 use crate::record::{MacAddr, Name, NameKind, Weird};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 
 pub(crate) use hot::{CLIENT, Hot, SERVER};
+
 pub(crate) use key::Key;
 pub(crate) use table::Flows;
 
@@ -40,10 +40,6 @@ pub(crate) struct Flow {
     pub(crate) guessed: bool,
     /// Payload that claimed to be of a protocol could not be read.
     pub(crate) unread: bool,
-    /// The client had asked a resolver before.
-    pub(crate) used_dns: bool,
-    /// The client had opened a channel that hides look-ups before.
-    pub(crate) hidden_dns: bool,
 }
 
 /// How far a flow's parsing has come.
@@ -73,8 +69,6 @@ impl Stage {
 pub(crate) struct Evidence {
     pub(crate) names: Vec<Name>,
     pub(crate) alpn: Vec<String>,
-    /// What DNS had told the client before.
-    pub(crate) known: Vec<Answer>,
     pub(crate) version: Option<Cow<'static, str>>,
     pub(crate) ja4: Option<String>,
     pub(crate) carries: Vec<&'static str>,
@@ -123,18 +117,13 @@ impl Evidence {
 
 impl Flow {
     /// A flow that begins with a frame, between the link addresses of its client and its server.
-    pub(crate) fn new(wire: &Wire<'_>, macs: [Option<MacAddr>; 2], known: Known, stage: Stage) -> Self {
-        let evidence = if known.answers.is_empty() {
-            None
-        } else {
-            Some(Box::new(Evidence { known: known.answers, ..Evidence::default() }))
-        };
+    pub(crate) fn new(wire: &Wire<'_>, macs: [Option<MacAddr>; 2], stage: Stage) -> Self {
         Self {
             first_ns: wire.frame.ts_ns,
             first_frame: wire.number,
             app: UNKNOWN,
             stage,
-            evidence,
+            evidence: None,
             isn: [None; 2],
             interface: wire.frame.interface,
             client_mac: macs[CLIENT],
@@ -144,8 +133,6 @@ impl Flow {
             ech: false,
             guessed: false,
             unread: false,
-            used_dns: known.used_dns,
-            hidden_dns: known.hidden_dns,
         }
     }
 

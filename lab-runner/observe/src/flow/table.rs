@@ -4,6 +4,7 @@ use hashbrown::HashTable;
 
 use super::{Flow, Hot, Key};
 use crate::hash::Hasher;
+use crate::moment::Moment;
 
 /// Flows that packets go on with just now; a power of two.
 const RECENT: usize = 64;
@@ -12,6 +13,8 @@ const RECENT: usize = 64;
 pub(crate) struct Flows {
     pub(crate) hot: Vec<Hot>,
     pub(crate) cold: Vec<Flow>,
+    /// When each began.
+    pub(crate) begun: Vec<Moment>,
     /// The latest flow of each key, with its hash: so that a growing table needs to look at no flow.
     open: HashTable<(u32, u32)>,
     /// Where look-ups led of late, each at a place that its hash tells: of all flows only few are busy at a time.
@@ -24,6 +27,7 @@ impl Default for Flows {
         Self {
             hot: Vec::new(),
             cold: Vec::new(),
+            begun: Vec::new(),
             open: HashTable::new(),
             recent: Box::new([(Key::NONE, 0); RECENT]),
             state: Hasher::default(),
@@ -48,7 +52,7 @@ impl Flows {
     }
 
     /// Adds a flow, which is found by its key from now on.
-    pub(crate) fn add(&mut self, hot: Hot, cold: Flow) -> usize {
+    pub(crate) fn add(&mut self, hot: Hot, cold: Flow, begun: Moment) -> usize {
         let (index, key) = (self.hot.len(), hot.key);
         let hash = self.hash(&key);
         let is_it = |&(known, index): &(u32, u32)| known == hash && self.hot[index as usize].key == key;
@@ -64,6 +68,7 @@ impl Flows {
         self.recent[hash as usize % RECENT] = (key, index as u32);
         self.hot.push(hot);
         self.cold.push(cold);
+        self.begun.push(begun);
         index
     }
 

@@ -36,6 +36,12 @@ impl Header {
     /// No packet's: ports and protocol take 40 bits.
     const NONE: Self = Self { addresses: 0, ports_and_protocol: u64::MAX };
 
+    /// As halves of a capture are told by.
+    #[inline]
+    fn pair(self) -> u64 {
+        self.addresses >> 32 ^ self.addresses & u64::from(u32::MAX)
+    }
+
     /// Which place it has. An attacker who knows it can make two flows share one, and each then takes the slow path.
     #[inline]
     fn place(self) -> usize {
@@ -109,6 +115,9 @@ impl Observer {
             addresses: u64::from_be_bytes(head[26..34].try_into().ok()?),
             ports_and_protocol: ports << 8 | u64::from(protocol),
         };
+        if total >= TRANSPORT_AT - IP_AT && matches!(protocol, TCP | UDP) && !self.part.has(header.pair()) {
+            return Some(SHORTEST);
+        }
         let place = &self.fast_path.places[header.place()];
         if place.header != header || self.watched.is_some() {
             return None;

@@ -73,11 +73,12 @@ impl Observer {
         let begun_ns = self.begun_ns.unwrap_or_default();
         let client_was_low = before.map(|index| self.flows.hot[index].client_is_low);
         let before = before.map(|index| &mut self.flows.cold[index]);
-        let (flow, client_is_low) =
-            opening::begin(packet, forward, before.zip(client_was_low), begun_ns, &mut self.shared.names);
+        let (flow, client_is_low) = opening::begin(packet, forward, before.zip(client_was_low), begun_ns);
+        let names = &mut self.shared.names;
+        names.sent_from(packet.src_mac(), packet.ends.src.0);
         let mut hot = Hot::new(key, client_is_low, flow.client_mac);
         hot.wants = flow.stage.wants();
-        self.flows.add(hot, flow)
+        self.flows.add(hot, flow, names.moment())
     }
 
     /// A SYN (from the key's smaller end, if `from_low`) begins another connection between the same ends: this one was

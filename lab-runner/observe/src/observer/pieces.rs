@@ -33,9 +33,11 @@ impl Observer {
         let all = wire.frame.data.len();
         let data = &wire.frame.data[..all.min(ip.end)];
         let (now_ns, tunnel) = (wire.frame.ts_ns, within.tunnel);
-        self.give_up_outdated(now_ns, false);
         let key = Key::new(ip, fragment, wire.link.vlan, tunnel);
-        let first = self.fragments.of(key, now_ns).first;
+        if let Some(outdated) = self.fragments.outdated(&key, now_ns, &mut self.shared.budget) {
+            self.give_up(&outdated);
+        }
+        let first = self.fragments.of(key, now_ns, self.shared.names.now()).first;
         let flow = match first {
             _ if fragment.first => self.first_piece(wire, at, data, ip, fragment, key, tunnel),
             Some(first) => {
@@ -62,7 +64,9 @@ impl Observer {
             }
             Added::Held => {}
         }
-        self.give_up_outdated(now_ns, false);
+        while let Some(oldest) = self.fragments.too_many(now_ns, &mut self.shared.budget) {
+            self.give_up(&oldest);
+        }
         if let Some(index) = flow {
             self.look(index);
         }
@@ -85,6 +89,7 @@ impl Observer {
             self.malformed(wire, "transport_malformed");
             return None;
         };
+        self.is_fragment_of(ends);
         let packet = Packet { wire, data, at, ip, ends, transport: *transport };
         let (index, side) = self.flow(&packet)?;
         if ip.source_routed {
@@ -101,7 +106,7 @@ impl Observer {
                 self.other(index, data, ip);
             }
         }
-        let datagram = self.fragments.of(key, wire.frame.ts_ns);
+        let datagram = self.fragments.of(key, wire.frame.ts_ns, self.shared.names.now());
         let whole = Ip { offset: ip.offset - fragment.body_at, fragment: None, ..*ip };
         datagram.first.get_or_insert(First { flow: index, side, frame: wire.number, ip: whole });
         for Waiting { frame, .. } in std::mem::take(&mut datagram.waiting) {
@@ -116,7 +121,7 @@ impl Observer {
     fn wait(&mut self, wire: &Wire<'_>, ip: &Ip, key: Key, tunnel: u64) {
         let Wire { number, link, carrier, .. } = *wire;
         let waiting = Waiting { frame: Frame { data: &[], ..*wire.frame }, number, link, carrier, ip: *ip };
-        let datagram = self.fragments.of(key, wire.frame.ts_ns);
+        let datagram = self.fragments.of(key, wire.frame.ts_ns, self.shared.names.now());
         if datagram.waiting.len() < MAX_PIECES {
             datagram.waiting.push(waiting);
         } else {
@@ -165,10 +170,11 @@ impl Observer {
         }
     }
 
-    /// Gives up what is not waited for any longer; at the end of the capture `all`.
-    pub(super) fn give_up_outdated(&mut self, now_ns: u64, all: bool) {
-        while let Some(datagram) = self.fragments.outdated(now_ns, all, &mut self.shared.budget) {
-            self.give_up(&datagram);
+    /// Gives up all that is still waited for: the capture is over.
+    pub(super) fn give_up_all(&mut self) {
+        while let Some(oldest) = self.fragments.oldest(&mut self.shared.budget) {
+            self.shared.names.gives_up(oldest.begun);
+            self.give_up(&oldest);
         }
     }
 

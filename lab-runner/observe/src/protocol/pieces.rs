@@ -35,17 +35,16 @@ impl Pieces {
         };
         let data = &data[..data.len().min(MAX_BYTES - offset)];
         let growth = (offset + data.len()).saturating_sub(self.bytes.len());
-        if growth > budget.left {
+        if !budget.take(growth) {
             budget.evicted += 1;
             return Taken::TooMuch;
         }
-        budget.left -= growth;
         self.put(offset, data)
     }
 
     /// Forgets all.
     pub(crate) fn clear(&mut self, budget: &mut Budget) {
-        budget.left += self.bytes.len();
+        budget.give(self.bytes.len());
         *self = Self::default();
     }
 
@@ -99,7 +98,7 @@ mod tests {
     use super::*;
 
     fn budget() -> Budget {
-        Budget { left: 1 << 20, evicted: 0 }
+        Budget::new(1 << 20)
     }
 
     #[test]
@@ -129,10 +128,10 @@ mod tests {
         let taken: Vec<_> = (0..200).map(|piece| pieces.add(piece * 2, b"x", &mut budget)).collect();
         assert!(taken.contains(&Taken::TooMuch));
         assert!(pieces.there.len() <= MAX_PIECES && pieces.bytes.len() <= MAX_BYTES);
-        assert_eq!(budget.left + pieces.bytes.len(), 1 << 20);
+        assert_eq!(budget.left() + pieces.bytes.len(), 1 << 20);
         pieces.clear(&mut budget);
-        assert_eq!(budget.left, 1 << 20);
-        budget.left = 9;
+        assert_eq!(budget.left(), 1 << 20);
+        assert!(budget.take((1 << 20) - 9));
         assert_eq!((pieces.add(9, b"x", &mut budget), budget.evicted), (Taken::TooMuch, 1));
     }
 }

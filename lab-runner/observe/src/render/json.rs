@@ -64,14 +64,20 @@ impl JsonLines {
     /// # Errors
     /// What `out` reports.
     pub fn write(&mut self, flow: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
-        self.line.clear();
-        self.flow(flow);
-        self.line.push(b'\n');
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        self.line(flow, &mut line);
+        self.line = line;
         out.write_all(&self.line)
     }
 
-    fn flow(&mut self, flow: &FlowRecord) {
-        let out = &mut self.line;
+    /// Adds a flow's line to a stretch.
+    pub fn add(&self, flow: &FlowRecord, stretch: &mut JsonStretch) {
+        self.line(flow, &mut stretch.bytes);
+        stretch.ends.push(stretch.bytes.len());
+    }
+
+    fn line(&self, flow: &FlowRecord, out: &mut Vec<u8>) {
         text(out, "{\"file\":");
         match self.file.as_slice() {
             [] => string(out, &flow.file),
@@ -147,7 +153,23 @@ impl JsonLines {
         if flow.silent {
             text(out, ",\"silent\":true");
         }
-        out.push(b'}');
+        text(out, "}\n");
+    }
+}
+
+/// Lines of some flows of a capture, put together apart from those of the others.
+#[derive(Debug, Default)]
+pub struct JsonStretch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl JsonStretch {
+    /// The line that was added after so many others; nothing where there were not so many.
+    pub fn line(&self, number: usize) -> &[u8] {
+        let before = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let end = self.ends.get(number).copied().unwrap_or_default();
+        self.bytes.get(before.unwrap_or_default()..end).unwrap_or(&[])
     }
 }
 

@@ -10,6 +10,6 @@ mod text;
 mod words;
 
 pub use explanation::render_explanation;
-pub use json::{JsonLines, render_json, render_json_flows, render_json_summary};
+pub use json::{JsonLines, JsonStretch, render_json, render_json_flows, render_json_summary};
 pub use style::Style;
 pub use text::{Table, render_text};

@@ -47,6 +47,14 @@ pub(crate) fn folder() -> Option<PathBuf> {
     found.then_some(folder)
 }
 
+/// All captures, in the order of their names.
+pub(crate) fn captures(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.join("names/pcap")).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
 pub(crate) fn rows(folder: &Path) -> Vec<Row> {
     let text = std::fs::read_to_string(folder.join("names/expected.jsonl")).unwrap();
     let rows = text.lines().map(|line| row(serde_json::from_str(line).unwrap()));

@@ -1,16 +1,13 @@
-//! Every capture to its end, and again from what was consulted.
+//! Every capture to its end, again from what was consulted, and again in two halves.
 
-use lab_observe::{Frame, Observer, Options};
+use lab_observe::{Frame, Halves, Observer, Options};
 
 use crate::reference;
 
 #[test]
 fn every_capture_is_read_to_its_end_and_frames_cut_to_what_was_consulted_tell_the_same_on_the_slow_path() {
     let Some(folder) = reference::folder() else { return };
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder.join("names/pcap")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for file in files {
+    for file in reference::captures(&folder) {
         let bytes = std::fs::read(&file).unwrap();
         let Ok(frames) = lab_observe::frames(&bytes) else {
             println!("no capture: {}", file.display());
@@ -30,4 +27,39 @@ fn every_capture_is_read_to_its_end_and_frames_cut_to_what_was_consulted_tell_th
         }
         assert_eq!(whole, again, "{}", file.display());
     }
+}
+
+#[test]
+fn two_halves_of_a_capture_tell_what_one_observer_tells() {
+    let Some(folder) = reference::folder() else { return };
+    let mut alone = Vec::new();
+    for file in reference::captures(&folder) {
+        let bytes = std::fs::read(&file).unwrap();
+        let Ok(whole) = lab_observe::observe(&bytes, Options::default()) else { continue };
+        match Halves::read([&bytes[..]; 2], &Options::default()).unwrap() {
+            Some(halves) => assert_eq!(whole, halves.finish(), "{}", file.display()),
+            None => alone.push(file),
+        }
+    }
+    println!("not in halves: {alone:?}");
+    // Where a bound is near, one observer has to; that must stay rare.
+    assert!(alone.len() <= 3, "{alone:?}");
+}
+
+#[test]
+fn two_halves_tell_the_same_of_all_captures_behind_each_other() {
+    let Some(folder) = reference::folder() else { return };
+    let files: Vec<_> =
+        reference::captures(&folder).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let frames = || files.iter().filter_map(|bytes| lab_observe::frames(bytes).ok()).flatten();
+    let mut whole = Observer::new(Options::default());
+    for frame in frames() {
+        whole.push(frame);
+    }
+    let halves = Halves::of_frames([frames(), frames()], &Options::default()).expect("no bound is near");
+    let (whole, halves) = (whole.finish(), halves.finish());
+    for (whole, half) in whole.flows.iter().zip(&halves.flows) {
+        assert_eq!(whole, half);
+    }
+    assert_eq!(whole, halves);
 }

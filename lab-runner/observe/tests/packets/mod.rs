@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{Ethernet2Header, IpHeaders, IpNumber, PacketBuilder, PacketBuilderStep};
-use lab_observe::{Frame, Observation, Observer, Options};
+use lab_observe::{Frame, Halves, Observation, Observer, Options};
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -116,26 +116,37 @@ impl Wire {
         self.observe_with(Options::default())
     }
 
-    /// Observes twice: the frames whole, and cut to what was consulted, all on the slow path; both must tell the same.
+    /// Observes thrice: the frames whole, cut to what was consulted, all on the slow path, and in two halves where none
+    /// of the bounds is near; all must tell the same.
     pub(crate) fn observe_with(&self, options: Options) -> Observation {
         let mut whole = Observer::new(options.clone());
-        let mut again = Observer::new(options);
+        let mut again = Observer::new(options.clone());
         again.explain(u64::MAX);
-        for (number, bytes) in self.frames.iter().enumerate() {
+        for frame in self.captured() {
+            let consulted = whole.push(frame);
+            assert_eq!(again.push(Frame { data: &frame.data[..consulted.0], ..frame }), consulted);
+        }
+        let halves = Halves::of_frames([self.captured(), self.captured()], &options);
+        let (whole, again) = (whole.finish(), again.finish());
+        assert_eq!(whole, again, "cut frames tell something else");
+        if let Some(halves) = halves {
+            assert_eq!(whole, halves.finish(), "two halves tell something else");
+        }
+        whole
+    }
+
+    /// The frames as a capture has them, a millisecond apart but for the pauses.
+    pub(crate) fn captured(&self) -> impl Iterator<Item = Frame<'_>> + Clone {
+        self.frames.iter().enumerate().map(|(number, bytes)| {
             let paused: u64 = self.pauses.iter().filter(|(at, _)| *at <= number).map(|(_, s)| s).sum();
-            let frame = Frame {
+            Frame {
                 ts_ns: 1_700_000_000_000_000_000 + paused * 1_000_000_000 + number as u64 * 1_000_000,
                 data: bytes,
                 orig_len: bytes.len() as u32,
                 link_type: 1,
                 interface: 0,
-            };
-            let consulted = whole.push(frame);
-            assert_eq!(again.push(Frame { data: &bytes[..consulted.0], ..frame }), consulted);
-        }
-        let (whole, again) = (whole.finish(), again.finish());
-        assert_eq!(whole, again, "cut frames tell something else");
-        whole
+            }
+        })
     }
 }
 

@@ -36,7 +36,8 @@ const MAX_STRANGE: u8 = 3;
 
 /// Tells QUIC by a version that exists and a header that fits it.
 pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    if let Some(name) = facts.context.paths.find(datagram.bytes, facts.context.ends) {
+    let (ends, frame) = (facts.context.ends, facts.context.frame);
+    if let Some(name) = facts.context.paths.find(datagram.bytes, ends, frame) {
         facts.recognised("quic");
         if let Some(name) = name {
             facts.escaped(NameKind::QuicSni, name.to_string());
@@ -140,8 +141,9 @@ impl Connection {
             if self.told {
                 if self.client != Some(datagram.side) {
                     facts.version(version::word(packet.header.number));
-                    let ends = facts.context.ends;
-                    if !facts.context.paths.note(packet.header.scid, ends, self.name.as_deref()) {
+                    let (ends, frame) = (facts.context.ends, facts.context.frame);
+                    let name = self.name.as_deref();
+                    if !facts.context.paths.note(packet.header.scid, ends, name, frame) {
                         facts.weird("quic_paths_full");
                     }
                     return true;

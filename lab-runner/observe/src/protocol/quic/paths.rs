@@ -13,6 +13,8 @@ use crate::ip::Addr;
 
 /// Connections that are remembered.
 const MAX_CONNECTIONS: usize = 1 << 13;
+/// Ids looked for that are remembered.
+const MAX_SOUGHT: usize = 1 << 16;
 /// Bytes of an id that are compared. Shorter ones are too likely to be something else's.
 const COMPARED: usize = 8;
 
@@ -24,30 +26,59 @@ type Ends = [(Addr, u16); 2];
 
 /// The ids of servers' connections, with the server and the name that each client asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Paths(HashMap<Id, Path, Hasher>);
+pub(crate) struct Paths {
+    known: HashMap<Id, Path, Hasher>,
+    /// Where two observers share a capture: what was looked for, and in which frame last.
+    sought: Option<HashMap<Id, u64, Hasher>>,
+}
 
 #[derive(Debug)]
 struct Path {
     server: (Addr, u16),
     name: Option<Arc<str>>,
+    /// The first frame that had the id.
+    since: u64,
 }
 
 impl Paths {
+    /// Has [`Paths::would_find`] tell of what is looked for from now on.
+    pub(crate) fn shared(&mut self) {
+        self.sought = Some(HashMap::default());
+    }
+
     /// Remembers a connection by its server's id; whether there was room.
-    pub(super) fn note(&mut self, id: &[u8], ends: Ends, name: Option<&str>) -> bool {
+    pub(super) fn note(&mut self, id: &[u8], ends: Ends, name: Option<&str>, frame: u64) -> bool {
         let Some(id) = id.first_chunk::<COMPARED>() else { return true };
-        let has_room = self.0.len() < MAX_CONNECTIONS || self.0.contains_key(id);
+        let before = self.known.get(id);
+        let has_room = before.is_some() || self.known.len() < MAX_CONNECTIONS;
         if has_room {
-            self.0.insert(*id, Path { server: ends[SERVER], name: name.map(Arc::from) });
+            let since = before.map_or(frame, |path| path.since);
+            self.known.insert(*id, Path { server: ends[SERVER], name: name.map(Arc::from), since });
         }
         has_room
     }
 
     /// The name of the connection that a short header (RFC 9000 §17.3) belongs to.
-    pub(super) fn find(&self, datagram: &[u8], ends: Ends) -> Option<Option<Arc<str>>> {
+    pub(super) fn find(&mut self, datagram: &[u8], ends: Ends, frame: u64) -> Option<Option<Arc<str>>> {
         let (first, rest) = datagram.split_first()?;
         let is_short = first & 0xc0 == 0x40;
-        let path = self.0.get(rest.first_chunk::<COMPARED>().filter(|_| is_short)?)?;
+        let id = rest.first_chunk::<COMPARED>().filter(|_| is_short)?;
+        if let Some(sought) = self.sought.as_mut().filter(|sought| sought.len() <= MAX_SOUGHT) {
+            sought.insert(*id, frame);
+        }
+        let path = self.known.get(id)?;
         (path.server == ends[SERVER]).then(|| path.name.clone())
+    }
+
+    /// Whether one who knew what both know might have found what neither found, or might have had no room for it.
+    pub(crate) fn would_find(&self, other: &Self) -> bool {
+        let finds = |seeker: &Self, knower: &Self| {
+            seeker.sought.as_ref().is_none_or(|sought| {
+                let is_known =
+                    |(id, frame): (&Id, &u64)| knower.known.get(id).is_some_and(|path| path.since <= *frame);
+                sought.len() > MAX_SOUGHT || sought.iter().any(is_known)
+            })
+        };
+        self.known.len() + other.known.len() >= MAX_CONNECTIONS || finds(self, other) || finds(other, self)
     }
 }

@@ -1,0 +1,146 @@
+//! A capture observed on two cores: two observers read it side by side, and each takes half of its flows.
+//!
+//! Tells what one observer would, flow by flow, or nothing: where a bound of one observer might have been reached, or the
+//! two saw different captures, there is no result, and the capture is to be observed by one. Reading a capture twice and
+//! looking at each header twice costs less than handing frames from core to core.
+
+mod telling;
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::panic::resume_unwind;
+use std::thread;
+
+use crate::capture::{CaptureError, Frame};
+use crate::moment::Moment;
+use crate::names::Names;
+use crate::observer::{Ended, Observer, Options};
+use crate::record::{FlowRecord, Observation};
+use crate::whole::Last;
+use telling::Telling;
+
+/// The two halves of a capture that was read.
+#[derive(Debug)]
+pub struct Halves {
+    /// Each in memory of its own: beside the other one, it would take cache lines from it.
+    observers: [Box<Observer>; 2],
+    /// The number of each half's flows.
+    numbers: [Vec<u64>; 2],
+    names: Names,
+}
+
+impl Halves {
+    /// Observes a capture that can be read twice; `None` where one observer has to.
+    ///
+    /// # Errors
+    /// As [`observe_from`](crate::observe_from).
+    pub fn read<R: Read + Send>(sources: [R; 2], options: &Options) -> Result<Option<Self>, CaptureError> {
+        Self::side_by_side(sources.map(|source| |half: &mut Observer| half.frames(source)), options)
+    }
+
+    /// Observes frames, which come the same from both iterators; `None` where one observer has to.
+    pub fn of_frames<'a, I>(frames: [I; 2], options: &Options) -> Option<Self>
+    where
+        I: Iterator<Item = Frame<'a>> + Send,
+    {
+        let observe = frames.map(|frames| {
+            |half: &mut Observer| {
+                for frame in frames {
+                    half.push(frame);
+                }
+                Ok(Last::default())
+            }
+        });
+        Self::side_by_side(observe, options).ok().flatten()
+    }
+
+    fn side_by_side<F>(observe: [F; 2], options: &Options) -> Result<Option<Self>, CaptureError>
+    where
+        F: FnOnce(&mut Observer) -> Result<Last, CaptureError> + Send,
+    {
+        let [first, second] = Observer::halves(options).map(Box::new);
+        let [one, other] = observe;
+        let (ours, theirs) = thread::scope(|scope| {
+            let theirs = scope.spawn(|| half(second, other));
+            let ours = half(first, one);
+            (ours, theirs.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let (Some((mut first, ours)), Some((mut second, theirs))) = (ours?, theirs?) else { return Ok(None) };
+        if ours != theirs || !first.has_seen_as_many(&second) {
+            return Ok(None);
+        }
+        first.last(ours);
+        let names = first.close().with(second.close());
+        let Some(names) = names.filter(|_| !first.would_be_bound(&second, options)) else { return Ok(None) };
+        let numbers = in_turn(first.begun(), second.begun());
+        Ok(Some(Self { observers: [first, second], numbers, names }))
+    }
+
+    /// How many flows there are.
+    pub fn flows(&self) -> u64 {
+        self.numbers.iter().map(|numbers| numbers.len() as u64).sum()
+    }
+
+    /// What one observer would tell.
+    pub fn finish(self) -> Observation {
+        let mut flows = Vec::with_capacity(self.flows() as usize);
+        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record));
+        Observation { flows, summary, canaries }
+    }
+
+    /// Hands out one flow after the other, in the order of their first packets.
+    pub fn finish_each(self, mut each: impl FnMut(FlowRecord) + Send) -> Ended {
+        self.tell(VecDeque::push_back, |stretch: &mut VecDeque<FlowRecord>, _| {
+            if let Some(record) = stretch.pop_front() {
+                each(record);
+            }
+        })
+    }
+
+    /// Tells all flows: two threads `add` them to stretches, of which one after the other is taken, flow by flow, in the
+    /// order of their first packets; `take` is given a stretch and how many of its flows were taken before.
+    pub fn tell<T: Default + Send>(
+        self,
+        add: impl Fn(&mut T, FlowRecord) + Sync,
+        take: impl FnMut(&mut T, usize) + Send,
+    ) -> Ended {
+        let Self { observers: [mut first, mut second], numbers, names } = self;
+        let telling = Telling::new(numbers.each_ref().map(Vec::as_slice), take);
+        thread::scope(|scope| {
+            scope.spawn(|| telling.tell(1, &mut second, &names, &add));
+            telling.tell(0, &mut first, &names, &add);
+        });
+        first.ended_with(*second, &names)
+    }
+}
+
+/// Has an observer take its half of a capture; `None` where it saw another than the other observer.
+fn half(
+    mut observer: Box<Observer>,
+    observe: impl FnOnce(&mut Observer) -> Result<Last, CaptureError>,
+) -> Result<Option<(Box<Observer>, Last)>, CaptureError> {
+    let last = observe(&mut observer);
+    let agrees = observer.parts();
+    last.map(|last| agrees.then_some((observer, last)))
+}
+
+/// The numbers of both halves' flows, by when they began.
+fn in_turn(first: &[Moment], second: &[Moment]) -> [Vec<u64>; 2] {
+    let mut numbers = [Vec::with_capacity(first.len()), Vec::with_capacity(second.len())];
+    let (mut first, mut second) = (first.iter().peekable(), second.iter().peekable());
+    for number in 1.. {
+        let half = match (first.peek(), second.peek()) {
+            (Some(one), Some(other)) => usize::from(other < one),
+            (Some(_), None) => 0,
+            (None, Some(_)) => 1,
+            (None, None) => break,
+        };
+        if half == 0 {
+            first.next()
+        } else {
+            second.next()
+        };
+        numbers[half].push(number);
+    }
+    numbers
+}
