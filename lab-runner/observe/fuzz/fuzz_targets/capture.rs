@@ -1,8 +1,8 @@
-//! A capture file of any bytes, through the whole pipeline and both renderings; and again as a stream, on the slow path,
-//! which must tell the same.
+//! A capture file of any bytes, through the whole pipeline and both renderings; again as a stream, on the slow path, and
+//! again in two halves where none of the bounds is near, which must tell the same.
 #![no_main]
 
-use lab_observe::{Observer, Options, Style, observe, render_json, render_text};
+use lab_observe::{Halves, Observer, Options, Style, observe, render_json, render_text};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -10,10 +10,15 @@ fuzz_target!(|bytes: &[u8]| {
     let mut again = Observer::new(options.clone());
     again.explain(u64::MAX);
     let read = again.read(bytes);
-    let seen = observe(bytes, options);
+    let seen = observe(bytes, options.clone());
     assert_eq!(seen.is_ok(), read.is_ok());
+    let halves = Halves::read([bytes, bytes], &options);
+    assert_eq!(seen.is_ok(), halves.is_ok());
     if let Ok(seen) = seen {
         assert_eq!(seen, again.finish());
+        if let Ok(Some(halves)) = halves {
+            assert_eq!(seen, halves.finish());
+        }
         let mut out = Vec::new();
         render_json(&seen, "fuzz", &mut out).expect("a vector takes all");
         render_text(&seen, "fuzz", Style::Plain, &mut out).expect("a vector takes all");

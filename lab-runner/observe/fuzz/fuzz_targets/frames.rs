@@ -1,14 +1,16 @@
-//! Frames of any bytes on any link; and again cut to what was consulted, which must tell the same.
+//! Frames of any bytes on any link; again cut to what was consulted, and again in two halves where none of the bounds is
+//! near, which must tell the same.
 #![no_main]
 
-use lab_observe::{Frame, Observer, Options};
+use lab_observe::{Frame, Halves, Observer, Options};
 use libfuzzer_sys::fuzz_target;
 
 const LINKS: [u16; 16] = [1, 1, 101, 0, 113, 276, 9, 104, 105, 127, 119, 192, 239, 258, 51, 187];
 
 fuzz_target!(|bytes: &[u8]| {
     let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16 };
-    let (mut whole, mut again) = (Observer::new(options.clone()), Observer::new(options));
+    let (mut whole, mut again) = (Observer::new(options.clone()), Observer::new(options.clone()));
+    let mut frames = Vec::new();
     // On the slow path.
     again.explain(u64::MAX);
     let (mut rest, mut ts_ns) = (bytes, 0);
@@ -26,7 +28,13 @@ fuzz_target!(|bytes: &[u8]| {
         };
         let consulted = whole.push(frame);
         assert_eq!(again.push(Frame { data: &data[..consulted.0], ..frame }), consulted);
+        frames.push(frame);
         rest = next;
     }
-    assert_eq!(whole.finish(), again.finish());
+    let whole = whole.finish();
+    assert_eq!(whole, again.finish());
+    let frames = || frames.iter().copied();
+    if let Some(halves) = Halves::of_frames([frames(), frames()], &options) {
+        assert_eq!(whole, halves.finish());
+    }
 });
