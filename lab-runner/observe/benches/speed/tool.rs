@@ -13,6 +13,8 @@ use nix::sys::time::TimeValLike;
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
+    /// Cores that it may use, as `taskset` wants them; those of this process by default.
+    cores: Option<String>,
     command: Vec<String>,
 }
 
@@ -21,6 +23,8 @@ pub(crate) struct Tool {
 pub(crate) struct Measured {
     wall: Vec<f64>,
     cpu: Vec<f64>,
+    /// On more cores than one, what it costs is the time that passes.
+    by_the_clock: bool,
     pub(crate) peak_kib: u64,
 }
 
@@ -40,12 +44,21 @@ impl Measured {
     pub(crate) fn cpu(&self) -> f64 {
         self.cpu.get(self.cpu.len() / 2).copied().unwrap_or_else(|| self.wall())
     }
+
+    fn seconds(&self) -> f64 {
+        if self.by_the_clock { self.wall() } else { self.cpu() }
+    }
 }
 
 impl Tool {
     pub(crate) fn new(name: &'static str, program: &str, arguments: &[&str]) -> Self {
         let words = std::iter::once(&program).chain(arguments);
-        Self { name, command: words.map(|word| (*word).to_owned()).collect() }
+        Self { name, cores: None, command: words.map(|word| (*word).to_owned()).collect() }
+    }
+
+    /// The same, on other cores than this process has.
+    pub(crate) fn on(self, cores: String) -> Self {
+        Self { cores: Some(cores), ..self }
     }
 
     pub(crate) fn program(&self) -> &str {
@@ -62,7 +75,11 @@ impl Tool {
     fn run(&self, into: &mut Measured) {
         let told = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("speed-time-{}", std::process::id()));
         let mut command = Command::new("/usr/bin/time");
-        command.args(["-f", "%M", "-o"]).arg(&told).args(&self.command);
+        command.args(["-f", "%M", "-o"]).arg(&told);
+        if let Some(cores) = &self.cores {
+            command.args(["taskset", "-c", cores]);
+        }
+        command.args(&self.command);
         let null = || File::options().read(true).write(true).open("/dev/null").unwrap();
         command.stdin(Stdio::null()).stdout(null()).stderr(null());
         let (used, begun) = (processor_seconds(), Instant::now());
@@ -86,7 +103,8 @@ fn processor_seconds() -> f64 {
 
 /// Measures the tools in turns; `None` for one that is not installed.
 pub(crate) fn in_turns(tools: &[Tool], runs: usize) -> Vec<Option<Measured>> {
-    let mut measured: Vec<_> = tools.iter().map(|tool| tool.is_there().then(Measured::default)).collect();
+    let by_the_clock = |tool: &Tool| Measured { by_the_clock: tool.cores.is_some(), ..Measured::default() };
+    let mut measured: Vec<_> = tools.iter().map(|tool| tool.is_there().then(|| by_the_clock(tool))).collect();
     for turn in 0..=runs {
         for (tool, measured) in tools.iter().zip(&mut measured) {
             let Some(into) = measured else { continue };
@@ -121,10 +139,11 @@ pub(crate) fn heading() {
 }
 
 pub(crate) fn row(name: &str, measured: &Measured, bytes: u64, frames: u64) {
-    let seconds = measured.cpu();
+    let seconds = measured.seconds();
     println!(
-        "{name:<40} {:>8.3} {seconds:>8.3} {:>8.0} {:>8.3} {:>9}",
+        "{name:<40} {:>8.3} {:>8.3} {:>8.0} {:>8.3} {:>9}",
         measured.wall(),
+        measured.cpu(),
         bytes as f64 / 1e6 / seconds,
         frames as f64 / 1e6 / seconds,
         match measured.peak_kib {
