@@ -97,6 +97,22 @@ impl Halves {
         })
     }
 
+    /// Tells all flows: two threads `add` them to what each gathers, in the order of their first packets.
+    pub fn gather<T: Default + Send>(self, add: impl Fn(&mut T, FlowRecord) + Sync) -> ([T; 2], Ended) {
+        let Self { observers: [mut first, mut second], numbers, names } = self;
+        let gather = |observer: &mut Observer, numbers: &[u64]| {
+            let mut gathered = T::default();
+            observer.tell(&names, |index| numbers[index], |record| add(&mut gathered, record));
+            gathered
+        };
+        let (ours, theirs) = thread::scope(|scope| {
+            let theirs = scope.spawn(|| gather(&mut second, &numbers[1]));
+            let ours = gather(&mut first, &numbers[0]);
+            (ours, theirs.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        ([ours, theirs], first.ended_with(*second, &names))
+    }
+
     /// Tells all flows: two threads `add` them to stretches, of which one after the other is taken, flow by flow, in the
     /// order of their first packets; `take` is given a stretch and how many of its flows were taken before.
     pub fn tell<T: Default + Send>(

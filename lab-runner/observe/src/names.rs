@@ -282,6 +282,7 @@ impl Names {
             ours.used_dns = ours.used_dns.min(theirs.used_dns);
             ours.hidden_dns = ours.hidden_dns.min(theirs.hidden_dns);
         }
+        self.answers.reserve(other.answers.len());
         for (key, theirs) in other.answers {
             let mut ours = match self.answers.entry(key) {
                 Entry::Vacant(place) => {

@@ -23,10 +23,10 @@ struct Decision {
 }
 
 /// A flow's record by what its client knew, without its numbers; and how many names did not fit into it.
-pub(crate) fn record(hot: &Hot, mut flow: Flow, known: &Known<'_>) -> (FlowRecord, u64) {
+pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>) -> (FlowRecord, u64) {
     let evidence = flow.take_evidence();
     let [client, server] = hot.ends();
-    let verdict = decide(hot, &flow, &evidence, known);
+    let verdict = decide(hot, flow, &evidence, known);
     let (shown, left_out) = shown(&evidence, &known.answers);
     let port_suggests = match flow.app {
         UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Cow::Borrowed),

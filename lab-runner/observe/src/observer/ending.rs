@@ -52,22 +52,22 @@ impl Observer {
         number: impl Fn(usize) -> u64,
         mut each: impl FnMut(FlowRecord),
     ) -> Option<Explanation> {
-        let Flows { hot, cold, begun, .. } = std::mem::take(&mut self.flows);
+        let Flows { hot, mut cold, begun, .. } = std::mem::take(&mut self.flows);
         let mut explanation = None;
-        for (index, ((hot, mut flow), begun)) in hot.into_iter().zip(cold).zip(begun).enumerate() {
+        for (index, ((hot, flow), begun)) in hot.iter().zip(&mut cold).zip(begun).enumerate() {
             let stage = std::mem::take(&mut flow.stage);
-            let mut context = self.shared.context(hot.last_frame, &hot);
+            let mut context = self.shared.context(hot.last_frame, hot);
             match stage {
-                Stage::Tcp(Some(tcp)) => tcp::finish(tcp, &mut flow, &mut context),
-                Stage::Udp(udp) => udp::finish(udp, &mut flow, &mut context),
+                Stage::Tcp(Some(tcp)) => tcp::finish(tcp, flow, &mut context),
+                Stage::Udp(udp) => udp::finish(udp, flow, &mut context),
                 Stage::Tcp(None) | Stage::Done => {}
             }
-            let known = known(names, &hot, &flow, begun);
+            let known = known(names, hot, flow, begun);
             let mut watched = self.watched.take_if(|watched| watched.index == index);
             if let Some(watched) = &mut watched {
-                watched.look(&hot, &mut flow, &known);
+                watched.look(hot, flow, &known);
             }
-            let (mut record, left_out) = state::record(&hot, flow, &known);
+            let (mut record, left_out) = state::record(hot, flow, &known);
             record.flow = number(index);
             // A flow's own number comes before those of what it carries.
             record.tunnel = hot.key.tunnel().map(|carrier| number(carrier as usize - 1));

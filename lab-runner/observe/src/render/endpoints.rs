@@ -49,7 +49,8 @@ pub(super) struct Endpoint {
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) address: IpAddr,
-    pub(super) mac: Option<MacAddr>,
+    /// The first that it has in a flow, with that flow's number.
+    mac: Option<(u64, MacAddr)>,
     /// The best of its flows'.
     rank: u8,
     pub(super) endpoints: Vec<Endpoint>,
@@ -74,13 +75,31 @@ impl Endpoints {
         let Self { begun_ns, clients, places, said } = self;
         *begun_ns = Some(begun_ns.map_or(flow.first_ns, |begun| begun.min(flow.first_ns)));
         said.fill(flow);
-        let address = flow.client.ip();
-        let place = *places.entry(address).or_insert_with(|| {
-            let (endpoints, places) = (Vec::new(), HashTable::new());
-            clients.push(Client { address, mac: None, rank: u8::MAX, endpoints, places });
-            clients.len() - 1
-        });
-        clients[place].add(flow, said, places.hasher());
+        let client = client(flow.client.ip(), places, clients);
+        client.mac = client.mac.or(flow.client_mac.map(|mac| (flow.flow, mac)));
+        client.rank = client.rank.min(words::rank(flow));
+        let endpoint = match client.find(said, places.hasher()) {
+            Some(place) => &mut client.endpoints[place],
+            None => client.insert(Endpoint::new(flow, said.clone()), places.hasher()),
+        };
+        endpoint.add(flow);
+    }
+
+    /// Adds those of other flows of the capture.
+    pub(super) fn merge(&mut self, other: Self) {
+        let Self { begun_ns, clients, places, .. } = self;
+        *begun_ns = [*begun_ns, other.begun_ns].into_iter().flatten().min();
+        for theirs in other.clients {
+            let ours = client(theirs.address, places, clients);
+            ours.mac = [ours.mac, theirs.mac].into_iter().flatten().min_by_key(|(flow, _)| *flow);
+            ours.rank = ours.rank.min(theirs.rank);
+            for endpoint in theirs.endpoints {
+                match ours.find(&endpoint.said, places.hasher()) {
+                    Some(place) => ours.endpoints[place].merge(endpoint),
+                    None => drop(ours.insert(endpoint, places.hasher())),
+                }
+            }
+        }
     }
 
     /// Who talks to whom by name comes first; the link's own chatter last. Within a client the widest evidence comes
@@ -97,24 +116,39 @@ impl Endpoints {
     }
 }
 
+/// The client of an address, which is a new one if need be.
+fn client<'a>(
+    address: IpAddr,
+    places: &mut HashMap<IpAddr, usize, Hasher>,
+    clients: &'a mut Vec<Client>,
+) -> &'a mut Client {
+    let place = *places.entry(address).or_insert_with(|| {
+        let (endpoints, places) = (Vec::new(), HashTable::new());
+        clients.push(Client { address, mac: None, rank: u8::MAX, endpoints, places });
+        clients.len() - 1
+    });
+    &mut clients[place]
+}
+
 impl Client {
-    fn add(&mut self, flow: &FlowRecord, said: &Said, state: &Hasher) {
+    pub(super) fn mac(&self) -> Option<MacAddr> {
+        self.mac.map(|(_, mac)| mac)
+    }
+
+    /// Where the endpoint is that says this.
+    fn find(&self, said: &Said, state: &Hasher) -> Option<usize> {
+        let is_it = |place: &u32| self.endpoints[*place as usize].said == *said;
+        self.places.find(state.hash_one(said), is_it).map(|place| *place as usize)
+    }
+
+    /// Adds an endpoint that says what no other says.
+    fn insert(&mut self, endpoint: Endpoint, state: &Hasher) -> &mut Endpoint {
         let Self { endpoints, places, .. } = self;
-        self.mac = self.mac.or(flow.client_mac);
-        self.rank = self.rank.min(words::rank(flow));
-        let hash = state.hash_one(said);
-        let place = match places.find(hash, |place| endpoints[*place as usize].said == *said) {
-            Some(place) => *place as usize,
-            None => {
-                let place = endpoints.len();
-                places.insert_unique(hash, place as u32, |place| {
-                    state.hash_one(&endpoints[*place as usize].said)
-                });
-                endpoints.push(Endpoint::new(flow, said.clone()));
-                place
-            }
-        };
-        endpoints[place].add(flow);
+        let place = endpoints.len();
+        endpoints.push(endpoint);
+        let hash = |place: &u32| state.hash_one(&endpoints[*place as usize].said);
+        places.insert_unique(hash(&(place as u32)), place as u32, hash);
+        &mut endpoints[place]
     }
 }
 
@@ -142,10 +176,30 @@ impl Endpoint {
         self.answered |= flow.answered;
         self.unread |= flow.unread;
         if self.said.evidence.is_empty() {
-            for name in flow.names_of(NameKind::DnsQuery) {
-                if self.asked.len() < MAX_ASKED && !self.asked.iter().any(|asked| asked == name) {
-                    self.asked.push(name.to_owned());
-                }
+            self.ask(flow.names_of(NameKind::DnsQuery));
+        }
+    }
+
+    /// Adds other flows of the capture.
+    fn merge(&mut self, other: Self) {
+        if other.first < self.first {
+            let Self { first, first_ns, rank, kinds, .. } = other;
+            (self.first, self.first_ns, self.rank, self.kinds) = (first, first_ns, rank, kinds);
+        }
+        self.flows += other.flows;
+        for (sum, bytes) in self.bytes.iter_mut().zip(other.bytes) {
+            *sum = sum.saturating_add(bytes);
+        }
+        self.answered |= other.answered;
+        self.unread |= other.unread;
+        // Only of a resolver, which goes by its address: both halves of a capture never have one.
+        self.ask(other.asked);
+    }
+
+    fn ask(&mut self, names: impl IntoIterator<Item = impl AsRef<str> + Into<String>>) {
+        for name in names {
+            if self.asked.len() < MAX_ASKED && !self.asked.iter().any(|asked| asked == name.as_ref()) {
+                self.asked.push(name.into());
             }
         }
     }

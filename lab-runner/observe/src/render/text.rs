@@ -44,6 +44,11 @@ impl Table {
         self.endpoints.add(flow);
     }
 
+    /// Adds the endpoints of the capture's other flows.
+    pub fn merge(&mut self, other: Self) {
+        self.endpoints.merge(other.endpoints);
+    }
+
     /// Writes the endpoints, grouped by client, and the capture's summary.
     ///
     /// # Errors
@@ -61,7 +66,7 @@ impl Table {
 }
 
 fn of_client(client: &Client, begun_ns: u64, style: Style, out: &mut impl Write) -> io::Result<()> {
-    let mac = client.mac.map_or(String::new(), |mac| format!("  {mac}"));
+    let mac = client.mac().map_or(String::new(), |mac| format!("  {mac}"));
     writeln!(out, "\n{}{}", style.bold(&client.address.to_string()), style.dim(&mac))?;
     let rows: Vec<Row<'_>> = client.endpoints.iter().map(|endpoint| Row::of(endpoint, begun_ns)).collect();
     let mut widths = HEADINGS.map(str::len);

@@ -1,6 +1,6 @@
 //! Every capture to its end, again from what was consulted, and again in two halves.
 
-use lab_observe::{Frame, Halves, Observer, Options};
+use lab_observe::{Frame, Halves, Observer, Options, Style, Table};
 
 use crate::reference;
 
@@ -56,8 +56,14 @@ fn two_halves_tell_the_same_of_all_captures_behind_each_other() {
     for frame in frames() {
         whole.push(frame);
     }
-    let halves = Halves::of_frames([frames(), frames()], &Options::default()).expect("no bound is near");
-    let (whole, halves) = (whole.finish(), halves.finish());
+    let halves = || Halves::of_frames([frames(), frames()], &Options::default()).expect("no bound is near");
+    let (whole, gathered, halves) = (whole.finish(), halves(), halves().finish());
+    let (mut table, mut expected) = (Vec::new(), Vec::new());
+    lab_observe::render_text(&whole, "all", Style::Plain, &mut expected).unwrap();
+    let ([mut one, other], ended) = gathered.gather(|table: &mut Table, record| table.add(&record));
+    one.merge(other);
+    one.write(&ended.summary, "all", Style::Plain, &mut table).unwrap();
+    assert!(table == expected, "the tables differ");
     for (whole, half) in whole.flows.iter().zip(&halves.flows) {
         assert_eq!(whole, half);
     }

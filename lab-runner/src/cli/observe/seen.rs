@@ -51,9 +51,19 @@ impl Seen {
 
     /// Gathers the endpoints of all flows.
     pub(super) fn table(self) -> (Table, Ended) {
-        let mut table = Table::default();
-        let ended = self.each(|record| table.add(&record));
-        (table, ended)
+        match self {
+            Self::Whole(observer) => {
+                let mut table = Table::default();
+                let ended = observer.finish_each(|record| table.add(&record));
+                (table, ended)
+            }
+            Self::Halves(halves) => {
+                let ([mut table, other], ended) =
+                    halves.gather(|table: &mut Table, record| table.add(&record));
+                table.merge(other);
+                (table, ended)
+            }
+        }
     }
 
     /// Writes all flows as they are told, a line each: their records are many times what is kept of them.
