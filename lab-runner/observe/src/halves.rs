@@ -65,15 +65,15 @@ impl Halves {
             let ours = half(first, one);
             (ours, theirs.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
-        let (Some((mut first, ours)), Some((mut second, theirs))) = (ours?, theirs?) else { return Ok(None) };
-        if ours != theirs || !first.has_seen_as_many(&second) {
+        let (Some(mut ours), Some(theirs)) = (ours?, theirs?) else { return Ok(None) };
+        if ours.last != theirs.last || !ours.observer.has_seen_as_many(&theirs.observer) {
             return Ok(None);
         }
-        first.last(ours);
-        let names = first.close().with(second.close());
-        let Some(names) = names.filter(|_| !first.would_be_bound(&second, options)) else { return Ok(None) };
-        let numbers = in_turn(first.begun(), second.begun());
-        Ok(Some(Self { observers: [first, second], numbers, names }))
+        ours.observer.last(ours.last);
+        let is_bound = ours.observer.would_be_bound(&theirs.observer, options);
+        let Some(names) = ours.names.with(theirs.names).filter(|_| !is_bound) else { return Ok(None) };
+        let numbers = in_turn(ours.observer.begun(), theirs.observer.begun());
+        Ok(Some(Self { observers: [ours.observer, theirs.observer], numbers, names }))
     }
 
     /// How many flows there are.
@@ -130,14 +130,22 @@ impl Halves {
     }
 }
 
+/// What an observer has seen of its half.
+struct Half {
+    observer: Box<Observer>,
+    names: Names,
+    last: Last,
+}
+
 /// Has an observer take its half of a capture; `None` where it saw another than the other observer.
 fn half(
     mut observer: Box<Observer>,
     observe: impl FnOnce(&mut Observer) -> Result<Last, CaptureError>,
-) -> Result<Option<(Box<Observer>, Last)>, CaptureError> {
+) -> Result<Option<Half>, CaptureError> {
     let last = observe(&mut observer);
     let agrees = observer.parts();
-    last.map(|last| agrees.then_some((observer, last)))
+    let names = observer.close();
+    last.map(|last| agrees.then_some(Half { observer, names, last }))
 }
 
 /// The numbers of both halves' flows, by when they began.
