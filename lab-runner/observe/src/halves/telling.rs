@@ -40,8 +40,8 @@ struct Told<T> {
     sleeps: bool,
     /// Halves of which no more comes.
     finished: usize,
-    /// One of the two has panicked.
-    broken: bool,
+    /// None waits for the other: one of them has panicked, or begins only when the other has ended.
+    apart: bool,
 }
 
 struct Taking<'a, F> {
@@ -55,9 +55,15 @@ impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
     /// Of halves whose flows have these numbers.
     pub(super) fn new(numbers: [&'a [u64]; 2], take: F) -> Self {
         let (ready, waiting) = (VecDeque::new(), VecDeque::new());
-        let told = Told { ready, waiting, ahead: 0, sleeps: false, finished: 0, broken: false };
+        let told = Told { ready, waiting, ahead: 0, sleeps: false, finished: 0, apart: false };
         let taking = Taking { next: 1, numbers: numbers.map(|numbers| numbers.iter().peekable()), take };
         Self { numbers, told: Mutex::new(told), changed: Condvar::new(), taking: Mutex::new(taking) }
+    }
+
+    /// Has none of the two wait for the other, however far ahead it is.
+    pub(super) fn waits_for_none(&self) {
+        self.told().apart = true;
+        self.changed.notify_one();
     }
 
     /// Tells the flows of one half.
@@ -97,7 +103,7 @@ impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
 
     fn hand_over(&self, half: usize, stretch: T) {
         let mut told = self.told();
-        while told.ahead == half && told.waiting.len() >= MOST_AHEAD && !told.broken {
+        while told.ahead == half && told.waiting.len() >= MOST_AHEAD && !told.apart {
             told.sleeps = true;
             told = self.changed.wait(told).unwrap_or_else(PoisonError::into_inner);
         }
@@ -155,8 +161,7 @@ struct Leaving<'t, 'a, T: Default + Send, F: FnMut(&mut T, usize) + Send>(&'t Te
 impl<T: Default + Send, F: FnMut(&mut T, usize) + Send> Drop for Leaving<'_, '_, T, F> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.told().broken = true;
-            self.0.changed.notify_one();
+            self.0.waits_for_none();
         }
     }
 }
