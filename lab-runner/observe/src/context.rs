@@ -37,6 +37,7 @@ impl Shared {
     /// For the parsers of a flow, which look at a frame.
     pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
         let Self { names, budget, oddities, paths, scratch, message } = self;
+        // The fast path comes straight here.
         names.reached(frame, 0);
         Context {
             frame,

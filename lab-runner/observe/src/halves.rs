@@ -9,7 +9,7 @@ mod telling;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::panic::resume_unwind;
-use std::thread::{self, Builder};
+use std::thread::{self, Builder, ScopedJoinHandle};
 
 use crate::capture::{CaptureError, Frame};
 use crate::moment::Moment;
@@ -22,7 +22,7 @@ use telling::Telling;
 /// The two halves of a capture that was read.
 #[derive(Debug)]
 pub struct Halves {
-    /// Each in memory of its own: beside the other one, it would take cache lines from it.
+    /// Each in memory of its own, so that no cache line is both's.
     observers: [Box<Observer>; 2],
     /// The number of each half's flows.
     numbers: [Vec<u64>; 2],
@@ -64,7 +64,7 @@ impl Halves {
             // Where there can be no more threads, one observer has to.
             let theirs = Builder::new().spawn_scoped(scope, || half(second, other)).ok()?;
             let ours = half(first, one);
-            Some((ours, theirs.join().unwrap_or_else(|panic| resume_unwind(panic))))
+            Some((ours, joined(theirs)))
         });
         let Some((ours, theirs)) = halves else { return Ok(None) };
         let (Some(mut ours), Some(theirs)) = (ours?, theirs?) else { return Ok(None) };
@@ -78,14 +78,9 @@ impl Halves {
         Ok(Some(Self { observers: [ours.observer, theirs.observer], numbers, names }))
     }
 
-    /// How many flows there are.
-    pub fn flows(&self) -> u64 {
-        self.numbers.iter().map(|numbers| numbers.len() as u64).sum()
-    }
-
     /// What one observer would tell.
     pub fn finish(self) -> Observation {
-        let mut flows = Vec::with_capacity(self.flows() as usize);
+        let mut flows = Vec::new();
         let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record));
         Observation { flows, summary, canaries }
     }
@@ -110,7 +105,7 @@ impl Halves {
         let (ours, theirs) = thread::scope(|scope| {
             let theirs = Builder::new().spawn_scoped(scope, || gather(&mut second, &numbers[1]));
             let ours = gather(&mut first, &numbers[0]);
-            (ours, theirs.ok().map(|theirs| theirs.join().unwrap_or_else(|panic| resume_unwind(panic))))
+            (ours, theirs.ok().map(joined))
         });
         let theirs = theirs.unwrap_or_else(|| gather(&mut second, &numbers[1]));
         ([ours, theirs], first.ended_with(*second, &names))
@@ -154,9 +149,14 @@ fn half(
     observe: impl FnOnce(&mut Observer) -> Result<Last, CaptureError>,
 ) -> Result<Option<Half>, CaptureError> {
     let last = observe(&mut observer);
-    let agrees = observer.parts();
+    let agrees = observer.part_ways();
     let names = observer.close();
     last.map(|last| agrees.then_some(Half { observer, names, last }))
+}
+
+/// What a thread ends with; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The numbers of both halves' flows, by when they began.

@@ -46,6 +46,11 @@ pub(crate) fn look(data: &[u8], at: usize, ip: &Ip) -> Option<Looked> {
     })
 }
 
+/// The protocol numbers of ICMP and ICMPv6.
+pub(crate) fn is_icmp(protocol: u8) -> bool {
+    matches!(protocol, 1 | 58)
+}
+
 /// Destination unreachable, packet too big, time exceeded, parameter problem.
 fn is_error(protocol: u8, kind: u8) -> bool {
     matches!((protocol, kind), (1, 3 | 11 | 12) | (58, 1..=4))
@@ -60,7 +65,7 @@ fn quoted(data: &[u8], begin: usize, v6: bool) -> Option<(Quoted, usize)> {
     let (src, dst) = match inner.protocol {
         6 | 17 | 132 => (be16(data, inner.offset)?, be16(data, inner.offset + 2)?),
         // Nobody answers an error with an error (RFC 1122 §3.2.2, RFC 4443 §2.4 (e.1)).
-        1 | 58 if is_error(inner.protocol, *data.get(inner.offset)?) => return None,
+        protocol if is_icmp(protocol) && is_error(protocol, *data.get(inner.offset)?) => return None,
         _ => (0, 0),
     };
     let quoted = Quoted { src: (inner.src, src), dst: (inner.dst, dst), protocol: inner.protocol, length };

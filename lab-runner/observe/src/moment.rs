@@ -2,9 +2,9 @@
 //!
 //! Two observers that share a capture out between them give each thing the same moment as one alone would.
 
-/// Things of one packet are told apart up to so many, packets of one frame, and frames, in bits; what lies beyond happened
-/// at the last of them. A frame has no more packets than fit into [`MAX_FRAME_BYTES`](crate::capture::MAX_FRAME_BYTES),
-/// and a file of so many frames has 500 GB of record headers alone.
+/// How many bits tell steps of one packet apart, packets of one frame, and frames; what lies beyond counts as the last of
+/// them. No frame has more packets, as [`MAX_FRAME_BYTES`](crate::capture::MAX_FRAME_BYTES) bounds it, and a file of more
+/// frames has 500 GB of record headers alone.
 const STEP_BITS: u32 = 11;
 const PACKET_BITS: u32 = 17;
 const FRAME_BITS: u32 = 35;

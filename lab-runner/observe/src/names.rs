@@ -156,7 +156,7 @@ impl Names {
         self.now
     }
 
-    /// The moment of what happens now, which is that of nothing else.
+    /// A moment for what happens now, after that of what happened before (as far as [`Moment::next`] tells them apart).
     pub(crate) fn moment(&mut self) -> Moment {
         self.now = self.now.next();
         self.now

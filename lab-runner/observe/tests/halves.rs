@@ -66,11 +66,11 @@ fn a_link_address_stands_for_one_host_only_until_either_half_sees_another_behind
 #[test]
 fn an_icmp_error_is_counted_into_the_flow_that_it_is_about_whichever_half_has_that() {
     let mut wire = Wire::new();
-    let unreachable = |about: &[u8]| [&[11, 0, 0, 0, 0, 0, 0, 0][..], about].concat();
+    let exceeded = |about: &[u8]| [&[11, 0, 0, 0, 0, 0, 0, 0][..], about].concat();
     for server in servers() {
         wire.udp("192.0.2.10:40000", &format!("{server}:9999"), b"\x00\x01?");
         let about = wire.frames.last().unwrap()[14..].to_vec();
-        wire.ip("203.0.113.1", "192.0.2.10", 1, 64, &unreachable(&about));
+        wire.ip("203.0.113.1", "192.0.2.10", 1, 64, &exceeded(&about));
     }
     let seen = halved(&wire);
     assert_eq!(seen.flows.len(), 32);
@@ -82,8 +82,8 @@ fn an_icmp_error_is_counted_into_the_flow_that_it_is_about_whichever_half_has_th
         let mut of_another = about.clone();
         of_another[12..16].copy_from_slice(&[192, 0, 2, 77]);
         of_another[16..20].copy_from_slice(&[203, 0, 113, last]);
-        wire.ip(&server, "192.0.2.77", 1, 64, &unreachable(&of_another));
-        wire.ip("203.0.113.1", "192.0.2.77", 1, 64, &unreachable(&of_another));
+        wire.ip(&server, "192.0.2.77", 1, 64, &exceeded(&of_another));
+        wire.ip("203.0.113.1", "192.0.2.77", 1, 64, &exceeded(&of_another));
     }
     let seen = halved(&wire);
     let icmp = seen.flows.iter().filter(|flow| flow.app == "icmp");

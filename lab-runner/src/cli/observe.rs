@@ -136,7 +136,7 @@ fn show(
     out: &mut (impl Write + Send),
 ) -> Result<Summary, Unshown> {
     if let Some(flow) = args.explain {
-        let Ended { summary, explanation, .. } = seen.each(|_| ());
+        let Ended { summary, explanation, .. } = seen.ended();
         let Some(explanation) = explanation else {
             return Err(Unshown::Capture(format!("it has no flow {flow}: it has {}", summary.flows)));
         };
@@ -243,9 +243,10 @@ mod tests {
         assert!(!alone.is_empty());
         assert_eq!(flows(&together), alone);
     }
+
     #[test]
     fn a_large_capture_that_two_read_tells_what_it_tells_to_one() {
-        // A megabyte of datagrams between many hosts, a name among them, and cut in the last one.
+        // A megabyte of datagrams between many hosts, cut in the last one.
         let mut large = HEADER.to_vec();
         for number in 0..1500_u16 {
             let [high, low] = number.to_be_bytes();

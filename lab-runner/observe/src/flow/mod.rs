@@ -12,7 +12,6 @@ use crate::tcp::Tcp;
 use crate::udp::Udp;
 
 pub(crate) use hot::{CLIENT, Hot, SERVER};
-
 pub(crate) use key::Key;
 pub(crate) use table::Flows;
 

@@ -1,7 +1,7 @@
 //! Two threads tell the flows of their halves; what they tell is taken in the order of flows.
 //!
-//! Each tells in stretches. What both have told is taken by the one that is ahead, so that none waits for the other and no
-//! third thread takes time from both.
+//! Each tells in stretches. What both have told is taken by the one that is ahead, so that they stay side by side; it waits
+//! only where it gets far ahead all the same.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;

@@ -7,6 +7,7 @@
 
 use super::Observer;
 use crate::capture::Frame;
+use crate::hash::fibonacci;
 use crate::link::{ETHERTYPE_IPV4, be16, mac};
 use crate::packet::Packet;
 use crate::tcp::{SYN, Segment};
@@ -36,7 +37,7 @@ impl Header {
     /// No packet's: ports and protocol take 40 bits.
     const NONE: Self = Self { addresses: 0, ports_and_protocol: u64::MAX };
 
-    /// As halves of a capture are told by.
+    /// The two addresses as a number, which tells the halves of a capture: what `half::pair` makes of them.
     #[inline]
     fn pair(self) -> u64 {
         self.addresses >> 32 ^ self.addresses & u64::from(u32::MAX)
@@ -45,10 +46,7 @@ impl Header {
     /// Which place it has. An attacker who knows it can make two flows share one, and each then takes the slow path.
     #[inline]
     fn place(self) -> usize {
-        // Fibonacci hashing: the golden ratio's bits spread over the word (Knuth, TAOCP 3, §6.4).
-        let mixed =
-            (self.addresses ^ self.ports_and_protocol.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as usize % PLACES
+        (fibonacci(self.addresses ^ self.ports_and_protocol.rotate_left(20)) >> 40) as usize % PLACES
     }
 }
 
@@ -100,12 +98,12 @@ impl Observer {
         let head: &[u8; SHORTEST] = frame.data.first_chunk()?;
         let total = usize::from(u16::from_be_bytes([head[16], head[17]]));
         let end = IP_AT + total;
-        // Version 4 and no options; neither an offset nor more fragments.
+        // Version 4 and no options; neither an offset nor more fragments; a length that has room for the header.
         let is_plain = frame.link_type == ETHERNET
             && be16(head, 12) == Some(ETHERTYPE_IPV4)
             && head[IP_AT] == 0x45
             && be16(head, 20).is_some_and(|flags| flags & 0x3fff == 0)
-            && end <= frame.orig_len as usize;
+            && (TRANSPORT_AT..=frame.orig_len as usize).contains(&end);
         if !is_plain {
             return None;
         }
@@ -115,7 +113,7 @@ impl Observer {
             addresses: u64::from_be_bytes(head[26..34].try_into().ok()?),
             ports_and_protocol: ports << 8 | u64::from(protocol),
         };
-        if total >= TRANSPORT_AT - IP_AT && matches!(protocol, TCP | UDP) && !self.part.has(header.pair()) {
+        if matches!(protocol, TCP | UDP) && !self.part.has(header.pair()) {
             return Some(SHORTEST);
         }
         let place = &self.fast_path.places[header.place()];

@@ -2,7 +2,7 @@
 
 use super::Observer;
 use crate::flow::{CLIENT, Hot, Key, SERVER};
-use crate::icmp_error::{self, Quoted};
+use crate::icmp_error::{self, Quoted, is_icmp};
 use crate::opening;
 use crate::packet::Packet;
 use crate::tcp::{ACK, SYN};
@@ -57,7 +57,7 @@ impl Observer {
                     return None;
                 }
                 // What ICMP says after a rest is no answer to what was said before.
-                let goes_on = has_rested && !matches!(ends.protocol, 1 | 58);
+                let goes_on = has_rested && !is_icmp(ends.protocol);
                 let before = last.filter(|_| goes_on);
                 self.begin(packet, key, forward, before)
             }

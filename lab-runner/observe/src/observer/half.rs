@@ -1,4 +1,4 @@
-//! Which packets an observer takes where two share a capture, and what they have to ask each other meanwhile.
+//! Which packets an observer takes where two share a capture, and what one has to tell the other meanwhile.
 //!
 //! What two addresses send each other is one observer's, so that all of a flow, its fragments and what it carries come
 //! together; but ICMP is the second's, whoever sends it. One thing crosses: an ICMP error belongs to the flow that it is
@@ -9,7 +9,8 @@ use std::hint::spin_loop;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use super::{Ended, Observer, Options};
-use crate::icmp_error::{self, Quoted};
+use crate::hash::fibonacci;
+use crate::icmp_error::{self, Quoted, is_icmp};
 use crate::ip::{Addr, Ip};
 use crate::moment::Moment;
 use crate::names::Names;
@@ -36,8 +37,7 @@ impl Part {
     /// Whether it has what goes between two addresses, in either direction, given by [`pair`].
     #[inline]
     pub(super) fn has(self, pair: u64) -> bool {
-        // Fibonacci hashing: the golden ratio's bits spread over the word (Knuth, TAOCP 3, §6.4).
-        let is_second = || pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63 == 1;
+        let is_second = || fibonacci(pair) >> 63 == 1;
         match self {
             Self::Whole => true,
             Self::First => !is_second(),
@@ -57,10 +57,6 @@ impl Part {
 fn pair(one: Addr, other: Addr) -> u64 {
     let bits = one.bits ^ other.bits;
     bits as u64 ^ (bits >> 64) as u64
-}
-
-fn is_icmp(protocol: u8) -> bool {
-    matches!(protocol, 1 | 58)
 }
 
 /// The observer that takes the other half.
@@ -116,7 +112,7 @@ impl Observer {
     }
 
     /// Says that no more frames come, so that the other half waits for nothing; returns whether the two agreed.
-    pub(crate) fn parts(&mut self) -> bool {
+    pub(crate) fn part_ways(&mut self) -> bool {
         self.other.take().is_none_or(|other| !other.disagrees)
     }
 
@@ -164,8 +160,8 @@ impl Observer {
         self.part != Part::Second
     }
 
-    /// Notes what the first fragment of a datagram shows to be in it: an IPv6 header before ICMP hides that from the others.
-    pub(super) fn is_fragment_of(&mut self, ends: &Ends) {
+    /// Notes what the first fragment shows to be in its datagram: from the others, an IPv6 header before it may hide ICMP.
+    pub(super) fn note_first_fragment(&mut self, ends: &Ends) {
         if ends.tunnel == 0
             && !self.part.has_between(ends.src.0, ends.dst.0, ends.protocol)
             && let Some(other) = &mut self.other

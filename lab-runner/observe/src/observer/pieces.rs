@@ -89,7 +89,7 @@ impl Observer {
             self.malformed(wire, "transport_malformed");
             return None;
         };
-        self.is_fragment_of(ends);
+        self.note_first_fragment(ends);
         let packet = Packet { wire, data, at, ip, ends, transport: *transport };
         let (index, side) = self.flow(&packet)?;
         if ip.source_routed {

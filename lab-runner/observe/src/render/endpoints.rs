@@ -96,7 +96,9 @@ impl Endpoints {
             for endpoint in theirs.endpoints {
                 match ours.find(&endpoint.said, places.hasher()) {
                     Some(place) => ours.endpoints[place].merge(endpoint),
-                    None => drop(ours.insert(endpoint, places.hasher())),
+                    None => {
+                        ours.insert(endpoint, places.hasher());
+                    }
                 }
             }
         }

@@ -64,96 +64,15 @@ impl JsonLines {
     /// # Errors
     /// What `out` reports.
     pub fn write(&mut self, flow: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
-        let mut line = std::mem::take(&mut self.line);
-        line.clear();
-        self.line(flow, &mut line);
-        self.line = line;
+        self.line.clear();
+        line(&self.file, flow, &mut self.line);
         out.write_all(&self.line)
     }
 
     /// Adds a flow's line to a stretch.
     pub fn add(&self, flow: &FlowRecord, stretch: &mut JsonStretch) {
-        self.line(flow, &mut stretch.bytes);
+        line(&self.file, flow, &mut stretch.bytes);
         stretch.ends.push(stretch.bytes.len());
-    }
-
-    fn line(&self, flow: &FlowRecord, out: &mut Vec<u8>) {
-        text(out, "{\"file\":");
-        match self.file.as_slice() {
-            [] => string(out, &flow.file),
-            file => out.extend_from_slice(file),
-        }
-        text(out, ",\"flow\":");
-        number(out, flow.flow);
-        text(out, ",\"l4\":\"");
-        l4(out, flow.l4);
-        text(out, "\",\"client\":\"");
-        end(out, flow.client);
-        text(out, "\",\"server\":\"");
-        end(out, flow.server);
-        text(out, "\",\"vlan\":");
-        match flow.vlan {
-            Some(vlan) => number(out, vlan.into()),
-            None => text(out, "null"),
-        }
-        text(out, ",\"first_ns\":");
-        number(out, flow.first_ns);
-        text(out, ",\"last_ns\":");
-        number(out, flow.last_ns);
-        pair(out, ",\"packets\":[", flow.packets);
-        pair(out, ",\"bytes\":[", flow.bytes);
-        text(out, ",\"app\":");
-        string(out, &flow.app);
-        list(out, ",\"names\":[", &flow.names, name);
-        text(out, ",\"state\":\"");
-        text(out, flow.state.as_str());
-        match flow.reason {
-            Some(reason) => {
-                text(out, "\",\"reason\":\"");
-                text(out, reason.as_str());
-                out.push(b'"');
-            }
-            None => text(out, "\",\"reason\":null"),
-        }
-        flag(out, ",\"corroborated\":", flow.corroborated);
-        list(out, ",\"alpn\":[", &flow.alpn, |out, alpn| string(out, alpn));
-        flag(out, ",\"ech\":", flow.ech);
-        pair(out, ",\"frames\":[", flow.frames);
-        mac(out, ",\"client_mac\":", flow.client_mac);
-        mac(out, ",\"server_mac\":", flow.server_mac);
-        flag(out, ",\"answered\":", flow.answered);
-        flag(out, ",\"opening_seen\":", flow.opening_seen);
-        flag(out, ",\"link_control\":", flow.link_control);
-        list(out, ",\"disagreement\":[", &flow.disagreement, small);
-        flag(out, ",\"guessed\":", flow.guessed);
-        text(out, ",\"interface\":");
-        number(out, flow.interface.into());
-        text(out, ",\"tunnel\":");
-        match flow.tunnel {
-            Some(tunnel) => number(out, tunnel),
-            None => text(out, "null"),
-        }
-        flag(out, ",\"unread\":", flow.unread);
-        for (key, value) in [(",\"version\":", &flow.version), (",\"ja4\":", &flow.ja4)] {
-            if let Some(value) = value {
-                text(out, key);
-                string(out, value);
-            }
-        }
-        if !flow.carries.is_empty() {
-            list(out, ",\"carries\":[", &flow.carries, |out, what| string(out, what));
-        }
-        if !flow.weird.is_empty() {
-            list(out, ",\"weird\":[", &flow.weird, small);
-        }
-        if let Some(service) = &flow.port_suggests {
-            text(out, ",\"port_suggests\":");
-            string(out, service);
-        }
-        if flow.silent {
-            text(out, ",\"silent\":true");
-        }
-        text(out, "}\n");
     }
 }
 
@@ -171,6 +90,86 @@ impl JsonStretch {
         let end = self.ends.get(number).copied().unwrap_or_default();
         self.bytes.get(before.unwrap_or_default()..end).unwrap_or(&[])
     }
+}
+
+/// Writes a flow's line; `file` is the file's name as JSON, or empty to leave the record its own.
+fn line(file: &[u8], flow: &FlowRecord, out: &mut Vec<u8>) {
+    text(out, "{\"file\":");
+    match file {
+        [] => string(out, &flow.file),
+        file => out.extend_from_slice(file),
+    }
+    text(out, ",\"flow\":");
+    number(out, flow.flow);
+    text(out, ",\"l4\":\"");
+    l4(out, flow.l4);
+    text(out, "\",\"client\":\"");
+    end(out, flow.client);
+    text(out, "\",\"server\":\"");
+    end(out, flow.server);
+    text(out, "\",\"vlan\":");
+    match flow.vlan {
+        Some(vlan) => number(out, vlan.into()),
+        None => text(out, "null"),
+    }
+    text(out, ",\"first_ns\":");
+    number(out, flow.first_ns);
+    text(out, ",\"last_ns\":");
+    number(out, flow.last_ns);
+    pair(out, ",\"packets\":[", flow.packets);
+    pair(out, ",\"bytes\":[", flow.bytes);
+    text(out, ",\"app\":");
+    string(out, &flow.app);
+    list(out, ",\"names\":[", &flow.names, name);
+    text(out, ",\"state\":\"");
+    text(out, flow.state.as_str());
+    match flow.reason {
+        Some(reason) => {
+            text(out, "\",\"reason\":\"");
+            text(out, reason.as_str());
+            out.push(b'"');
+        }
+        None => text(out, "\",\"reason\":null"),
+    }
+    flag(out, ",\"corroborated\":", flow.corroborated);
+    list(out, ",\"alpn\":[", &flow.alpn, |out, alpn| string(out, alpn));
+    flag(out, ",\"ech\":", flow.ech);
+    pair(out, ",\"frames\":[", flow.frames);
+    mac(out, ",\"client_mac\":", flow.client_mac);
+    mac(out, ",\"server_mac\":", flow.server_mac);
+    flag(out, ",\"answered\":", flow.answered);
+    flag(out, ",\"opening_seen\":", flow.opening_seen);
+    flag(out, ",\"link_control\":", flow.link_control);
+    list(out, ",\"disagreement\":[", &flow.disagreement, small);
+    flag(out, ",\"guessed\":", flow.guessed);
+    text(out, ",\"interface\":");
+    number(out, flow.interface.into());
+    text(out, ",\"tunnel\":");
+    match flow.tunnel {
+        Some(tunnel) => number(out, tunnel),
+        None => text(out, "null"),
+    }
+    flag(out, ",\"unread\":", flow.unread);
+    for (key, value) in [(",\"version\":", &flow.version), (",\"ja4\":", &flow.ja4)] {
+        if let Some(value) = value {
+            text(out, key);
+            string(out, value);
+        }
+    }
+    if !flow.carries.is_empty() {
+        list(out, ",\"carries\":[", &flow.carries, |out, what| string(out, what));
+    }
+    if !flow.weird.is_empty() {
+        list(out, ",\"weird\":[", &flow.weird, small);
+    }
+    if let Some(service) = &flow.port_suggests {
+        text(out, ",\"port_suggests\":");
+        string(out, service);
+    }
+    if flow.silent {
+        text(out, ",\"silent\":true");
+    }
+    text(out, "}\n");
 }
 
 fn name(out: &mut Vec<u8>, name: &Name) {

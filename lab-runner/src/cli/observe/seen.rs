@@ -6,11 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use lab_observe::capture::Unpacked;
-use lab_observe::{Ended, FlowRecord, Halves, JsonLines, JsonStretch, Observer, Options, Table};
+use lab_observe::{Ended, Halves, JsonLines, JsonStretch, Observer, Options, Table};
 
 use super::ahead::read_ahead;
 
-/// A smaller file is read before a second thread is under way.
+/// A smaller file takes no longer than a millisecond anyway.
 const SHARED_FROM_BYTES: u64 = 1 << 20;
 
 /// A capture that was read to its end.
@@ -41,11 +41,11 @@ impl Seen {
         read(file, explain, threads)
     }
 
-    /// Tells all flows in their order.
-    pub(super) fn each(self, each: impl FnMut(FlowRecord) + Send) -> Ended {
+    /// Tells what there is to tell beside the flows.
+    pub(super) fn ended(self) -> Ended {
         match self {
-            Self::Whole(observer) => observer.finish_each(each),
-            Self::Halves(halves) => halves.finish_each(each),
+            Self::Whole(observer) => observer.finish_each(|_| ()),
+            Self::Halves(halves) => halves.finish_each(|_| ()),
         }
     }
 
