@@ -120,18 +120,16 @@ impl Halves {
     ) -> Ended {
         let Self { observers: [mut first, mut second], numbers, names } = self;
         let telling = Telling::new(numbers.each_ref().map(Vec::as_slice), take);
-        let is_alone = thread::scope(|scope| {
-            let tell = || telling.tell(1, &mut second, &names, &add);
-            let is_alone = Builder::new().spawn_scoped(scope, tell).is_err();
-            if is_alone {
+        let theirs = thread::scope(|scope| {
+            let theirs = Builder::new().spawn_scoped(scope, || telling.tell(1, &mut second, &names, &add));
+            if theirs.is_err() {
                 telling.waits_for_none();
             }
             telling.tell(0, &mut first, &names, &add);
-            is_alone
+            // Awaited to its very end: a scope alone waits for no destructors.
+            theirs.ok().map(joined)
         });
-        if is_alone {
-            telling.tell(1, &mut second, &names, &add);
-        }
+        theirs.unwrap_or_else(|| telling.tell(1, &mut second, &names, &add));
         first.ended_with(*second, &names)
     }
 }
