@@ -1,7 +1,8 @@
 //! Two threads tell the flows of their halves; what they tell is taken in the order of flows.
 //!
 //! Each tells in stretches. What both have told is taken by the one that is ahead, so that they stay side by side; it waits
-//! only where it gets far ahead all the same.
+//! only where it gets far ahead all the same. A stretch that was taken serves again: memory that was never touched before
+//! costs more than telling a flow.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
@@ -20,6 +21,18 @@ const MOST_AHEAD: usize = 64;
 /// Stretches told by both that are not left to the one that is ahead.
 const MOST_READY: usize = 64;
 
+/// What flows are told into until they are taken.
+pub trait Stretch: Default + Send {
+    /// Is ready for other flows.
+    fn clear(&mut self);
+}
+
+impl Stretch for VecDeque<FlowRecord> {
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+}
+
 /// What is common to the two that tell.
 pub(super) struct Telling<'a, T, F> {
     numbers: [&'a [u64]; 2],
@@ -36,6 +49,8 @@ struct Told<T> {
     /// Of the half that is ahead.
     waiting: VecDeque<T>,
     ahead: usize,
+    /// Of none any more.
+    spare: Vec<T>,
     /// The one that is ahead waits for the other.
     sleeps: bool,
     /// Halves of which no more comes.
@@ -51,11 +66,12 @@ struct Taking<'a, F> {
     take: F,
 }
 
-impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
+impl<'a, T: Stretch, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
     /// Of halves whose flows have these numbers.
     pub(super) fn new(numbers: [&'a [u64]; 2], take: F) -> Self {
         let (ready, waiting) = (VecDeque::new(), VecDeque::new());
-        let told = Told { ready, waiting, ahead: 0, sleeps: false, finished: 0, apart: false };
+        let spare = Vec::new();
+        let told = Told { ready, waiting, ahead: 0, spare, sleeps: false, finished: 0, apart: false };
         let taking = Taking { next: 1, numbers: numbers.map(|numbers| numbers.iter().peekable()), take };
         Self { numbers, told: Mutex::new(told), changed: Condvar::new(), taking: Mutex::new(taking) }
     }
@@ -82,14 +98,14 @@ impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
             |index| self.numbers[half][index],
             |record| {
                 while record.flow > to {
-                    self.hand_over(half, std::mem::take(&mut stretch));
+                    stretch = self.hand_over(half, std::mem::take(&mut stretch));
                     to += STRETCH;
                 }
                 add(&mut stretch, record);
             },
         );
         while to < flows + STRETCH {
-            self.hand_over(half, std::mem::take(&mut stretch));
+            stretch = self.hand_over(half, stretch);
             to += STRETCH;
         }
         let mut told = self.told();
@@ -101,7 +117,8 @@ impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
         }
     }
 
-    fn hand_over(&self, half: usize, stretch: T) {
+    /// Hands over a stretch that is told, for one to tell.
+    fn hand_over(&self, half: usize, stretch: T) -> T {
         let mut told = self.told();
         while told.ahead == half && told.waiting.len() >= MOST_AHEAD && !told.apart {
             told.sleeps = true;
@@ -120,16 +137,20 @@ impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
         }
         let is_ahead = told.ahead == half && !told.waiting.is_empty();
         let takes = !told.ready.is_empty() && (is_ahead || told.ready.len() >= MOST_READY);
+        let spare = told.spare.pop();
         drop(told);
         if takes && let Ok(mut taking) = self.taking.try_lock() {
             self.take_ready(&mut taking);
         }
+        spare.unwrap_or_default()
     }
 
     fn take_ready(&self, taking: &mut Taking<'_, F>) {
         let next = || self.told().ready.pop_front();
         while let Some(mut stretches) = next() {
             taking.take(&mut stretches);
+            stretches.iter_mut().for_each(T::clear);
+            self.told().spare.extend(stretches);
         }
     }
 
@@ -156,9 +177,9 @@ impl<F> Taking<'_, F> {
 }
 
 /// Tells the other one where one of the two panics: it would wait forever.
-struct Leaving<'t, 'a, T: Default + Send, F: FnMut(&mut T, usize) + Send>(&'t Telling<'a, T, F>);
+struct Leaving<'t, 'a, T: Stretch, F: FnMut(&mut T, usize) + Send>(&'t Telling<'a, T, F>);
 
-impl<T: Default + Send, F: FnMut(&mut T, usize) + Send> Drop for Leaving<'_, '_, T, F> {
+impl<T: Stretch, F: FnMut(&mut T, usize) + Send> Drop for Leaving<'_, '_, T, F> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.waits_for_none();
