@@ -1,8 +1,7 @@
 //! Two threads tell the flows of their halves; what they tell is taken in the order of flows.
 //!
 //! Each tells in stretches. What both have told is taken by the one that is ahead, so that they stay side by side; it waits
-//! only where it gets far ahead all the same. A stretch that was taken serves again: memory that was never touched before
-//! costs more than telling a flow.
+//! only where it gets far ahead all the same. A stretch that was taken serves again, with the memory that it has.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
@@ -23,7 +22,7 @@ const MOST_READY: usize = 64;
 
 /// What flows are told into until they are taken.
 pub trait Stretch: Default + Send {
-    /// Is ready for other flows.
+    /// Empties it for other flows.
     fn clear(&mut self);
 }
 
@@ -49,7 +48,7 @@ struct Told<T> {
     /// Of the half that is ahead.
     waiting: VecDeque<T>,
     ahead: usize,
-    /// Of none any more.
+    /// Taken, and ready to serve again.
     spare: Vec<T>,
     /// The one that is ahead waits for the other.
     sleeps: bool,
@@ -117,7 +116,7 @@ impl<'a, T: Stretch, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
         }
     }
 
-    /// Hands over a stretch that is told, for one to tell.
+    /// Hands over a stretch that was told; returns one for the flows that come next.
     fn hand_over(&self, half: usize, stretch: T) -> T {
         let mut told = self.told();
         while told.ahead == half && told.waiting.len() >= MOST_AHEAD && !told.apart {
