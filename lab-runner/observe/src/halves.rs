@@ -17,7 +17,6 @@ use crate::names::Names;
 use crate::observer::{Ended, Observer, Options};
 use crate::record::{FlowRecord, Observation};
 use crate::whole::Last;
-pub use telling::Stretch;
 use telling::Telling;
 
 /// The two halves of a capture that was read.
@@ -114,7 +113,7 @@ impl Halves {
 
     /// Tells all flows: two threads `add` them to stretches, of which one after the other is taken, flow by flow, in the
     /// order of their first packets; `take` is given a stretch and how many of its flows were taken before.
-    pub fn tell<T: Stretch>(
+    pub fn tell<T: Default + Send>(
         self,
         add: impl Fn(&mut T, FlowRecord) + Sync,
         take: impl FnMut(&mut T, usize) + Send,

@@ -38,7 +38,7 @@ mod whole;
 
 pub use capture::{CaptureError, Frame, frames};
 pub use explain::{Explanation, Note};
-pub use halves::{Halves, Stretch};
+pub use halves::Halves;
 pub use observer::{CANARY_ETHERTYPE, Consulted, Ended, Observer, Options};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,

@@ -109,7 +109,6 @@ impl Observer {
     }
 
     /// Takes a frame.
-    #[inline]
     pub fn push(&mut self, frame: Frame<'_>) -> Consulted {
         self.summary.packets += 1;
         self.summary.bytes += u64::from(frame.orig_len);
@@ -118,14 +117,9 @@ impl Observer {
         if let Some(consulted) = self.fast_path(&frame, number) {
             return Consulted(consulted.min(frame.data.len()));
         }
-        self.slow_path(&frame, number)
-    }
-
-    #[inline(never)]
-    fn slow_path(&mut self, frame: &Frame<'_>, number: u64) -> Consulted {
         self.shared.names.reached(number, 0);
         // Decoded where it stays: a copy would wait for its pieces.
-        let mut wire = Wire { frame, number, link: Link::NONE, carrier: None };
+        let mut wire = Wire { frame: &frame, number, link: Link::NONE, carrier: None };
         link::decode(frame.link_type, frame.data, &mut wire.link);
         let mut consulted = self.link(&wire);
         let mut packet = 0;

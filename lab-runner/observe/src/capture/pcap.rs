@@ -53,7 +53,7 @@ impl Parser {
     // Always inlined: see `Reader::next_frame`.
     #[inline(always)]
     pub(super) fn frame(&self, shown: &[u8]) -> Option<Place> {
-        let [seconds, fraction, caplen, orig_len] = self.fields(shown)?;
+        let [seconds, fraction, caplen, orig_len] = self.record(shown)?;
         let record = self.record_header + caplen as usize;
         (self.begun && caplen <= MAX_FRAME_BYTES && record <= shown.len()).then_some(Place {
             ts_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit,
@@ -68,14 +68,10 @@ impl Parser {
 
     /// The fields of the record header that stands there: seconds, their fraction, bytes captured, bytes on the wire.
     #[inline(always)]
-    fn fields(&self, shown: &[u8]) -> Option<[u32; 4]> {
-        let (fields, _) = shown.first_chunk::<16>()?.as_chunks::<4>();
-        let field = |at: usize| u32::from_le_bytes(fields[at]);
-        let fields = [field(0), field(1), field(2), field(3)];
-        Some(match self.order {
-            Order::Little => fields,
-            Order::Big => fields.map(u32::swap_bytes),
-        })
+    fn record(&self, shown: &[u8]) -> Option<[u32; 4]> {
+        let header = shown.get(..self.record_header)?;
+        let field = |at| self.order.u32(header, at);
+        Some([field(0)?, field(4)?, field(8)?, field(12)?])
     }
 
     pub(super) fn step(&mut self, shown: &[u8], whole: bool) -> Step {
@@ -86,8 +82,7 @@ impl Parser {
         if let Some(place) = self.frame(shown) {
             return Step::Frame(place);
         }
-        let fields = self.fields(shown).filter(|_| shown.len() >= self.record_header);
-        let Some([_, _, caplen, _]) = fields else {
+        let Some([_, _, caplen, _]) = self.record(shown) else {
             return match whole {
                 true if shown.is_empty() => Step::End,
                 true => Step::Cut("the capture is cut inside of a record header".into()),

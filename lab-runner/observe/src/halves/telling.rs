@@ -1,7 +1,7 @@
 //! Two threads tell the flows of their halves; what they tell is taken in the order of flows.
 //!
 //! Each tells in stretches. What both have told is taken by the one that is ahead, so that they stay side by side; it waits
-//! only where it gets far ahead all the same. A stretch that was taken serves again, with the memory that it has.
+//! only where it gets far ahead all the same.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
@@ -20,18 +20,6 @@ const MOST_AHEAD: usize = 64;
 /// Stretches told by both that are not left to the one that is ahead.
 const MOST_READY: usize = 64;
 
-/// What flows are told into until they are taken.
-pub trait Stretch: Default + Send {
-    /// Empties it for other flows.
-    fn clear(&mut self);
-}
-
-impl Stretch for VecDeque<FlowRecord> {
-    fn clear(&mut self) {
-        Self::clear(self);
-    }
-}
-
 /// What is common to the two that tell.
 pub(super) struct Telling<'a, T, F> {
     numbers: [&'a [u64]; 2],
@@ -48,8 +36,6 @@ struct Told<T> {
     /// Of the half that is ahead.
     waiting: VecDeque<T>,
     ahead: usize,
-    /// Taken, and ready to serve again.
-    spare: Vec<T>,
     /// The one that is ahead waits for the other.
     sleeps: bool,
     /// Halves of which no more comes.
@@ -65,12 +51,11 @@ struct Taking<'a, F> {
     take: F,
 }
 
-impl<'a, T: Stretch, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
+impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
     /// Of halves whose flows have these numbers.
     pub(super) fn new(numbers: [&'a [u64]; 2], take: F) -> Self {
         let (ready, waiting) = (VecDeque::new(), VecDeque::new());
-        let spare = Vec::new();
-        let told = Told { ready, waiting, ahead: 0, spare, sleeps: false, finished: 0, apart: false };
+        let told = Told { ready, waiting, ahead: 0, sleeps: false, finished: 0, apart: false };
         let taking = Taking { next: 1, numbers: numbers.map(|numbers| numbers.iter().peekable()), take };
         Self { numbers, told: Mutex::new(told), changed: Condvar::new(), taking: Mutex::new(taking) }
     }
@@ -97,14 +82,14 @@ impl<'a, T: Stretch, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
             |index| self.numbers[half][index],
             |record| {
                 while record.flow > to {
-                    stretch = self.hand_over(half, std::mem::take(&mut stretch));
+                    self.hand_over(half, std::mem::take(&mut stretch));
                     to += STRETCH;
                 }
                 add(&mut stretch, record);
             },
         );
         while to < flows + STRETCH {
-            stretch = self.hand_over(half, stretch);
+            self.hand_over(half, std::mem::take(&mut stretch));
             to += STRETCH;
         }
         let mut told = self.told();
@@ -116,8 +101,7 @@ impl<'a, T: Stretch, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
         }
     }
 
-    /// Hands over a stretch that was told; returns one for the flows that come next.
-    fn hand_over(&self, half: usize, stretch: T) -> T {
+    fn hand_over(&self, half: usize, stretch: T) {
         let mut told = self.told();
         while told.ahead == half && told.waiting.len() >= MOST_AHEAD && !told.apart {
             told.sleeps = true;
@@ -136,20 +120,16 @@ impl<'a, T: Stretch, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
         }
         let is_ahead = told.ahead == half && !told.waiting.is_empty();
         let takes = !told.ready.is_empty() && (is_ahead || told.ready.len() >= MOST_READY);
-        let spare = told.spare.pop();
         drop(told);
         if takes && let Ok(mut taking) = self.taking.try_lock() {
             self.take_ready(&mut taking);
         }
-        spare.unwrap_or_default()
     }
 
     fn take_ready(&self, taking: &mut Taking<'_, F>) {
         let next = || self.told().ready.pop_front();
         while let Some(mut stretches) = next() {
             taking.take(&mut stretches);
-            stretches.iter_mut().for_each(T::clear);
-            self.told().spare.extend(stretches);
         }
     }
 
@@ -176,9 +156,9 @@ impl<F> Taking<'_, F> {
 }
 
 /// Tells the other one where one of the two panics: it would wait forever.
-struct Leaving<'t, 'a, T: Stretch, F: FnMut(&mut T, usize) + Send>(&'t Telling<'a, T, F>);
+struct Leaving<'t, 'a, T: Default + Send, F: FnMut(&mut T, usize) + Send>(&'t Telling<'a, T, F>);
 
-impl<T: Stretch, F: FnMut(&mut T, usize) + Send> Drop for Leaving<'_, '_, T, F> {
+impl<T: Default + Send, F: FnMut(&mut T, usize) + Send> Drop for Leaving<'_, '_, T, F> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.waits_for_none();

@@ -10,9 +10,7 @@ use crate::tcp::{self, SYN, Segment};
 use crate::udp;
 
 impl Observer {
-    /// Notes a TCP header; returns where the bytes end that were looked at.
-    // Always inlined, as `udp`: most packets go no further than here.
-    #[inline(always)]
+    #[inline]
     #[expect(clippy::too_many_arguments, reason = "one call, on the path of every packet")]
     pub(super) fn tcp(
         &mut self,
@@ -29,22 +27,7 @@ impl Observer {
         if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0)) {
             return payload_at;
         }
-        self.segment(number, index, side, flags, segment, payload_at, all)
-    }
-
-    #[inline(never)]
-    #[expect(clippy::too_many_arguments, reason = "as `tcp`")]
-    fn segment(
-        &mut self,
-        number: u64,
-        index: usize,
-        side: usize,
-        flags: u8,
-        segment: Segment<'_>,
-        payload_at: usize,
-        all: usize,
-    ) -> usize {
-        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        let flow = &mut self.flows.cold[index];
         if flags & SYN != 0 {
             flow.isn[side].get_or_insert(segment.seq);
             if let Stage::Tcp(Some(tcp)) = &mut flow.stage {
@@ -63,8 +46,7 @@ impl Observer {
         all
     }
 
-    /// Notes a UDP header; returns where the bytes end that were looked at.
-    #[inline(always)]
+    #[inline]
     pub(super) fn udp(
         &mut self,
         number: u64,
@@ -85,20 +67,11 @@ impl Observer {
             // The datagram ends before its packet does: no application gets what is behind (but see RFC 9868).
             self.odd(index, "udp_trailing", number);
         }
-        if wants { self.datagram(number, index, side, data, payload_at, end) } else { payload_at }
-    }
-
-    #[inline(never)]
-    fn datagram(
-        &mut self,
-        number: u64,
-        index: usize,
-        side: usize,
-        data: &[u8],
-        payload_at: usize,
-        end: usize,
-    ) -> usize {
-        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        if !wants {
+            return payload_at;
+        }
+        let hot = &mut self.flows.hot[index];
+        let flow = &mut self.flows.cold[index];
         let Stage::Udp(stage) = std::mem::take(&mut flow.stage) else { return payload_at };
         let payload = data.get(payload_at..end.min(data.len())).unwrap_or(&[]);
         let cut = payload.len() < end.saturating_sub(payload_at);

@@ -6,9 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use lab_observe::capture::Unpacked;
-use lab_observe::{Ended, Halves, JsonLines, JsonStretch, Observer, Options, Stretch, Table};
+use lab_observe::{Ended, Halves, JsonLines, JsonStretch, Observer, Options, Table};
 
-use super::WRITTEN_AT_ONCE;
 use super::ahead::read_ahead;
 
 /// A smaller file takes no longer than a millisecond anyway.
@@ -69,24 +68,14 @@ impl Seen {
 
     /// Writes all flows as they are told, a line each: their records are many times what is kept of them.
     pub(super) fn lines(self, name: &str, out: &mut (impl Write + Send)) -> io::Result<Ended> {
-        let lines = JsonLines::new(name);
+        let mut lines = JsonLines::new(name);
         let mut written = Ok(());
         let ended = match self {
-            Self::Whole(observer) => {
-                // Gathered, so that no line is copied once more on its way.
-                let mut stretch = JsonStretch::default();
-                let ended = observer.finish_each(|record| {
-                    if written.is_ok() {
-                        lines.add(&record, &mut stretch);
-                    }
-                    if stretch.lines().len() >= WRITTEN_AT_ONCE {
-                        written = out.write_all(stretch.lines());
-                        stretch.clear();
-                    }
-                });
-                written = written.and_then(|()| out.write_all(stretch.lines()));
-                ended
-            }
+            Self::Whole(observer) => observer.finish_each(|record| {
+                if written.is_ok() {
+                    written = lines.write(&record, out);
+                }
+            }),
             Self::Halves(halves) => halves.tell(
                 |stretch: &mut JsonStretch, record| lines.add(&record, stretch),
                 |stretch, number| {
