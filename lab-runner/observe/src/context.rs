@@ -1,11 +1,12 @@
 //! What all flows of a capture share, and as much of it as a flow's parsers may use: names, memory, a list of oddities.
 
-use crate::flow::Hot;
+use crate::flow::{Hot, Key};
 use crate::ip::Addr;
 use crate::names::Names;
 use crate::observer::Options;
 use crate::protocol::dns::message::Message;
 use crate::protocol::quic::Paths;
+use crate::protocol::repeats::Repeats;
 use crate::stream::Budget;
 use crate::weird::Oddities;
 
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) oddities: Oddities,
     pub(crate) paths: Paths,
+    pub(crate) repeats: Repeats,
     /// Memory for parsers that put bytes together and are done with them at once; what is left in it means nothing.
     pub(crate) scratch: Vec<u8>,
     /// The same for those that read DNS.
@@ -29,6 +31,7 @@ impl Shared {
             budget: Budget::new(options.stream_bytes),
             oddities: Oddities::default(),
             paths: Paths::default(),
+            repeats: Repeats::default(),
             scratch: Vec::new(),
             message: Message::default(),
         }
@@ -36,17 +39,19 @@ impl Shared {
 
     /// For the parsers of a flow, which look at a frame.
     pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
-        let Self { names, budget, oddities, paths, scratch, message } = self;
+        let Self { names, budget, oddities, paths, repeats, scratch, message } = self;
         // The fast path comes straight here.
         names.reached(frame, 0);
         Context {
             frame,
+            key: hot.key,
             ends: hot.ends(),
             forged: hot.forged,
             names,
             budget,
             oddities,
             paths,
+            repeats,
             scratch,
             message,
         }
@@ -56,6 +61,7 @@ impl Shared {
 pub(crate) struct Context<'a> {
     /// The present frame's number.
     pub(crate) frame: u64,
+    pub(crate) key: Key,
     /// The client's end of the flow, and the server's.
     pub(crate) ends: [(Addr, u16); 2],
     /// A packet of the flow's server came from the client's link address.
@@ -64,6 +70,7 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: &'a mut Budget,
     pub(crate) oddities: &'a mut Oddities,
     pub(crate) paths: &'a mut Paths,
+    pub(crate) repeats: &'a mut Repeats,
     pub(crate) scratch: &'a mut Vec<u8>,
     pub(crate) message: &'a mut Message,
 }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::flow::{CLIENT, Flow, SERVER, Stage};
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step};
-use crate::protocol::registry::STREAMS;
+use crate::protocol::registry::stream_candidates;
 use crate::stream::{Budget, Fed, Stream};
 
 /// Segments of a client that tell nothing before its flow is called unknown; a STARTTLS comes well before.
@@ -194,7 +194,7 @@ impl Reader<'_, '_> {
             from_start: self.from_start && !shown.after_gap && self.tries[self.side] == 0,
         };
         let mut waits = false;
-        for (index, protocol) in STREAMS.iter().enumerate().skip(first) {
+        for (index, protocol) in stream_candidates(&opening, first) {
             match (protocol.probe)(&opening) {
                 // A stronger one may yet say yes.
                 Probe::Yes if waits && !shown.last => return Probed::Waits,

@@ -1,6 +1,7 @@
 //! AMQP 0-9-1 (its specification §4.2) and 1.0 (OASIS AMQP 1.0 part 2): the version, and the host that 1.0 names.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use super::text::tls_begins;
@@ -9,7 +10,8 @@ use crate::link::be32;
 use crate::record::NameKind;
 
 /// AMQP.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Connection>::default() };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::like(&[START]), probe, open: |_| Box::<Connection>::default() };
 
 const START: &[u8] = b"AMQP";
 const HEADER: usize = 8;

@@ -1,7 +1,14 @@
 //! BitTorrent over UDP: its distributed table (BEP 5), trackers (BEP 15), uTP (BEP 29) and peers on the link (BEP 14).
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// BitTorrent.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol {
+    begins: Begins::like(&STARTS).or(Begins::like(&[&TRACKER, &[UTP_SYN], ON_THE_LINK])),
+    listen,
+};
 
 /// How messages of the table begin: dictionaries whose keys stand in order.
 const STARTS: [&[u8]; 5] = [b"d1:ad2:id20:", b"d1:rd2:id20:", b"d1:eli", b"d2:ip6:", b"d2:ip18:"];
@@ -14,7 +21,7 @@ const UTP_SYN: u8 = 0x41;
 const UTP_HEADER: usize = 20;
 
 /// Tells BitTorrent.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let bytes = datagram.bytes;
     let is_table = STARTS.iter().any(|start| bytes.starts_with(start))
         && (bytes.ends_with(b"e") || datagram.cut)

@@ -3,9 +3,14 @@
 //! Told by its port and its whole form; on another port only where an option names a host or a path.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
 use crate::record::NameKind;
+
+/// CoAP.
+pub(crate) const PROTOCOL: DatagramProtocol =
+    DatagramProtocol { begins: Begins::between(0x40, 0x7f), listen };
 
 const PORT: u16 = 5683;
 const URI_HOST: u16 = 3;
@@ -16,7 +21,7 @@ const PAYLOAD: u8 = 0xff;
 const MAX_OPTIONS: usize = 32;
 
 /// Tells CoAP; later requests may name other hosts.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let Some(message) = Message::read(datagram.bytes) else { return Heard::No };
     let is_told = datagram.on(PORT) || (message.is_request && message.has_path);
     if !is_told {

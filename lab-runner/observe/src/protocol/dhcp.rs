@@ -1,9 +1,13 @@
 //! DHCP (RFC 2131, RFC 2132): the host name that a client gives itself, bare or with its domain (RFC 4702).
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
 use crate::record::NameKind;
+
+/// DHCP.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 const PORTS: [u16; 2] = [67, 68];
 const HOST_NAME: u8 = 12;
@@ -12,7 +16,7 @@ const CLIENT_FQDN: u8 = 81;
 const FQDN_ENCODED: u8 = 4;
 
 /// Tells DHCP by its magic cookie.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if datagram.on_any(&PORTS) && read(datagram.bytes, facts).is_some() { Heard::Open } else { Heard::No }
 }
 

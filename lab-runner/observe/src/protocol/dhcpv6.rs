@@ -1,9 +1,13 @@
 //! DHCPv6 (RFC 8415 §8): the name that a client gives itself (RFC 4704).
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
 use crate::record::NameKind;
+
+/// DHCPv6.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 /// The client's, and the servers' and relays'.
 const PORTS: [u16; 2] = [546, 547];
@@ -13,7 +17,7 @@ const CLIENT_FQDN: u16 = 39;
 const MAX_OPTIONS: usize = 64;
 
 /// Tells DHCPv6 by its ports, its types and options that fill it.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if datagram.on_any(&PORTS) && read(datagram, facts).is_some() { Heard::Open } else { Heard::No }
 }
 

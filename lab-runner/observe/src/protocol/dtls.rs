@@ -4,13 +4,18 @@
 //! A session whose handshake was not seen is told by its records alone, and names nothing.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
 use super::pieces::{MAX_BYTES, Pieces, Taken};
 use super::tls;
 use super::tls::hello::{self, Carrier};
 use super::tls::record::{CERTIFICATE, CLIENT_HELLO, HANDSHAKE, SERVER_HELLO};
 use crate::record::NameKind;
+
+/// DTLS.
+pub(crate) const PROTOCOL: DatagramProtocol =
+    DatagramProtocol { begins: Begins::between(20, 24).or_between(26, 26), listen };
 
 /// RFC 5246 §7.4, §6.2.1.
 const SERVER_HELLO_DONE: u8 = 14;
@@ -25,7 +30,7 @@ const MAX_DATAGRAMS: u8 = 64;
 const MAX_STRANGE: u8 = 3;
 
 /// Tells DTLS by records that fill the datagram to its end.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !is_dtls(datagram) {
         return Heard::No;
     }

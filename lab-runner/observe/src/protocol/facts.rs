@@ -67,6 +67,19 @@ impl Facts<'_, '_> {
         }
     }
 
+    /// Whether the same was heard on this flow of late, and told all that it tells.
+    pub(super) fn has_heard(&self, bytes: &[u8]) -> bool {
+        self.context.repeats.has(&(self.context.key, self.flow.first_frame), bytes)
+    }
+
+    /// These bytes, if they are heard again on this flow, tell nothing new.
+    pub(super) fn heard(&mut self, bytes: &[u8]) {
+        // Each name that doesn't fit counts.
+        if self.flow.evidence().dropped == 0 {
+            self.context.repeats.keep((self.context.key, self.flow.first_frame), bytes);
+        }
+    }
+
     /// An answer to this flow's client holds keys for Encrypted Client Hello to a name that it asked for.
     pub(crate) fn has_keys(&mut self, name: &str) {
         let asked = |known: &&mut Name| {

@@ -1,12 +1,16 @@
 //! Protocols that begin with the same bytes each time, and of which nothing more is told than what they are.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::{CLIENT, SERVER};
 
 /// Those of [`OPENINGS`].
-pub(crate) const PROTOCOL: StreamProtocol =
-    StreamProtocol { probe, open: |opening| Box::new(Known { app: told(opening).unwrap_or("unknown") }) };
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    begins: BEGINS,
+    probe,
+    open: |opening| Box::new(Known { app: told(opening).unwrap_or("unknown") }),
+};
 
 /// Who begins with which bytes, and what that is.
 const OPENINGS: &[(usize, &[u8], &str)] = &[
@@ -27,6 +31,15 @@ const OPENINGS: &[(usize, &[u8], &str)] = &[
     (CLIENT, &[0xff; 16], "bgp"),
     (SERVER, &[0xff; 16], "bgp"),
 ];
+
+const BEGINS: Begins = {
+    let (mut set, mut at) = (Begins::with(&[]), 0);
+    while at < OPENINGS.len() {
+        set = set.or(Begins::like(&[OPENINGS[at].1]));
+        at += 1;
+    }
+    set
+};
 
 fn told(opening: &Opening<'_>) -> Option<&'static str> {
     let is_it =

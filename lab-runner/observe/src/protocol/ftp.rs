@@ -1,5 +1,6 @@
 //! FTP (RFC 959): its control connection, and the name in its greeting.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Opening, Probe, StreamProtocol};
 use super::text::{self, Text};
@@ -7,7 +8,8 @@ use crate::flow::SERVER;
 use crate::record::NameKind;
 
 /// FTP, and TLS in it (RFC 4217).
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&FTP) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(b"2AFU").in_any_case(), probe, open: |_| text::open(&FTP) };
 
 static FTP: Text = Text { app: "ftp", end: b'\n', line };
 

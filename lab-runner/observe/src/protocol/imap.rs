@@ -1,12 +1,18 @@
 //! IMAP (RFC 9051), by its greeting or its first command.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Opening, Probe, StreamProtocol};
 use super::text::{self, Text};
 use crate::flow::{CLIENT, SERVER};
 
 /// IMAP, and TLS in it (RFC 9051 §6.2.1).
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&IMAP) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: BEGINS, probe, open: |_| text::open(&IMAP) };
+
+/// A greeting, or a tag, before which there may be blanks.
+const BEGINS: Begins =
+    Begins::with(b"* \t\n\x0c\r").or_between(b'0', b'9').or_between(b'A', b'Z').in_any_case();
 
 static IMAP: Text = Text { app: "imap", end: b'\n', line };
 

@@ -1,10 +1,11 @@
 //! What a protocol offers to the flow tables, and what it is shown.
 //!
-//! A protocol of datagrams is a [`Listen`] function; one of streams is a [`StreamProtocol`]. Both stand in a table of
+//! A protocol of datagrams is a [`DatagramProtocol`]; one of streams is a [`StreamProtocol`]. Both stand in a table of
 //! [`super::registry`]. Neither sees packets, time or other flows; what they find they tell [`Facts`].
 
 use std::fmt::Debug;
 
+use super::begins::Begins;
 use super::facts::Facts;
 
 /// Whether bytes at the start of a stream could be a protocol's.
@@ -93,6 +94,14 @@ pub(crate) enum Heard {
 /// Looks at a datagram of a flow of which nothing is known yet.
 pub(crate) type Listen = fn(&Datagram<'_>, &mut Facts<'_, '_>) -> Heard;
 
+/// A protocol of datagrams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DatagramProtocol {
+    /// How a datagram of mine may begin; of others I am not asked.
+    pub(crate) begins: Begins,
+    pub(crate) listen: Listen,
+}
+
 /// A datagram protocol that remembers.
 pub(crate) trait Conversation: Debug + Send {
     /// Takes the next datagram. `Open` to go on, `Done` to end; `No` where it is none of mine, which ends nothing.
@@ -121,6 +130,8 @@ pub(crate) struct Opening<'a> {
 /// A protocol of streams.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamProtocol {
+    /// How a stream of mine may begin; of others I am not asked.
+    pub(crate) begins: Begins,
     /// Could a stream of mine begin with these bytes? Cheap: it is asked for every new stream.
     pub(crate) probe: fn(&Opening<'_>) -> Probe,
     /// Begins to read a stream that probed as mine; the bytes are shown again to what this makes.

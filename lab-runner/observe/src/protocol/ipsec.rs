@@ -1,8 +1,12 @@
 //! IPsec: its key exchange (RFC 7296 §3.1, RFC 2408 §3.1), and ESP in UDP (RFC 3948).
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// IPsec.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 /// RFC 3948 §2.1: where both share a port.
 const NAT_PORT: u16 = 4500;
@@ -13,7 +17,7 @@ const MIN_SPI: u32 = 256;
 const MAX_STEP: u32 = 64;
 
 /// Tells IPsec.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let bytes = datagram.bytes;
     // RFC 3948 §2.2: four zeros tell an exchange from ESP.
     let exchange = if datagram.on(NAT_PORT) { bytes.strip_prefix(&[0; 4]) } else { Some(bytes) };

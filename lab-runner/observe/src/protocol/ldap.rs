@@ -1,6 +1,7 @@
 //! LDAP (RFC 4511): recognised by its first message; TLS may follow (RFC 4511 §4.14).
 
 use super::Fields;
+use super::begins::Begins;
 use super::ber;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
@@ -8,7 +9,8 @@ use super::text::tls_begins;
 use crate::flow::CLIENT;
 
 /// LDAP.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Messages>::default() };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(&[SEQUENCE]), probe, open: |_| Box::<Messages>::default() };
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 2;

@@ -1,8 +1,13 @@
 //! MGCP (RFC 3435): the gateway whose lines are commanded.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
 use crate::record::NameKind;
+
+/// MGCP.
+pub(crate) const PROTOCOL: DatagramProtocol =
+    DatagramProtocol { begins: Begins::like(&VERBS).in_any_case(), listen };
 
 /// RFC 3435 §2.3.
 const VERBS: [&[u8]; 9] = [b"EPCF", b"CRCX", b"MDCX", b"DLCX", b"RQNT", b"NTFY", b"AUEP", b"AUCX", b"RSIP"];
@@ -10,7 +15,7 @@ const VERBS: [&[u8]; 9] = [b"EPCF", b"CRCX", b"MDCX", b"DLCX", b"RQNT", b"NTFY",
 const MAX_LINE: usize = 512;
 
 /// Tells MGCP by a command line, in full.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let Some(host) = host(datagram.bytes) else { return Heard::No };
     facts.recognised("mgcp");
     facts.name(NameKind::MgcpHost, host);

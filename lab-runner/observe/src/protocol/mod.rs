@@ -4,6 +4,7 @@
 //! [`interface`], and where it tells what it finds, [`facts`]. Parsers know no other flow and no time, hold no more than a
 //! bound, and stop at the first thing that makes no sense.
 
+pub(crate) mod begins;
 pub(crate) mod facts;
 pub(crate) mod interface;
 pub(crate) mod registry;
@@ -45,6 +46,7 @@ pub(crate) mod quic;
 mod radius;
 mod rdp;
 mod redis;
+pub(crate) mod repeats;
 mod rtp;
 mod rtsp;
 mod sip;

@@ -1,12 +1,14 @@
 //! MQTT: its first packet, which says the version and whether it names a client or a user (OASIS MQTT 3.1.1 and 5.0, §3.1).
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::CLIENT;
 
 /// MQTT.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Connection) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(&[CONNECT]), probe, open: |_| Box::new(Connection) };
 
 const CONNECT: u8 = 0x10;
 const USER_NAME: u8 = 0x80;

@@ -1,5 +1,6 @@
 //! Munin (its guide, "Munin's protocol"): a node that says its name.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Opening, Probe, StreamProtocol};
 use super::text::{self, Text};
@@ -7,7 +8,8 @@ use crate::flow::SERVER;
 use crate::record::NameKind;
 
 /// Munin, and TLS in it.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&MUNIN) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::like(&[GREETING]), probe, open: |_| text::open(&MUNIN) };
 
 static MUNIN: Text = Text { app: "munin", end: b'\n', line };
 

@@ -1,12 +1,14 @@
 //! MySQL and MariaDB: recognised by the server's greeting; TLS may follow.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::escape;
 use crate::flow::{CLIENT, SERVER};
 
 /// MySQL (MySQL Internals, "Connection Phase").
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Connection>::default() };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::ANYHOW, probe, open: |_| Box::<Connection>::default() };
 
 /// The capability of a MySQL client that goes on in TLS, among its lower 16.
 const CLIENT_SSL: u16 = 0x0800;

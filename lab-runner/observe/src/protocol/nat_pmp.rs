@@ -1,12 +1,16 @@
 //! NAT-PMP (RFC 6886 §3) and PCP (RFC 6887 §7): a host asks its router to let others in.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// NAT-PMP and PCP.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::with(&[0, 2]), listen };
 
 const PORTS: [u16; 2] = [5350, 5351];
 
 /// Tells NAT-PMP and PCP by their ports, versions and lengths.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let length = datagram.bytes.len();
     let fits = match datagram.bytes {
         // The outer address, or a mapping; and the answers.

@@ -1,17 +1,24 @@
 //! NetBIOS over UDP (RFC 1002): names that are asked for, and those of senders of datagrams.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
 use crate::escape;
 use crate::link::be16;
 use crate::record::NameKind;
+
+/// NetBIOS.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 const NAMES_PORT: u16 = 137;
 const DATAGRAMS_PORT: u16 = 138;
 
 /// Tells NetBIOS by its port and its spread-out names.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let bytes = datagram.bytes;
+    if facts.has_heard(bytes) {
+        return Heard::Open;
+    }
     let name = if datagram.on(NAMES_PORT) && is_name_service(bytes) {
         // RFC 1002 §4.2: a DNS header, and the name that is asked for or given.
         bytes.get(12..).and_then(decoded)
@@ -24,6 +31,7 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
     let Some(name) = name else { return Heard::No };
     facts.recognised("netbios");
     facts.escaped(NameKind::Netbios, name);
+    facts.heard(bytes);
     Heard::Open
 }
 

@@ -1,12 +1,16 @@
 //! NTP (RFC 5905): told by its form and its port together, for 48 bytes with few fixed bits could be anything.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// NTP.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 const PORT: u16 = 123;
 
 /// Tells NTP.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !datagram.on(PORT) || !is_ntp(datagram.bytes) {
         return Heard::No;
     }

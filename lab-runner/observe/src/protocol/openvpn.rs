@@ -2,15 +2,21 @@
 //! and the server's, which repeats the client's session.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{
-    Conversation, Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
+    Conversation, Datagram, DatagramProtocol, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
 };
 use crate::flow::CLIENT;
 use crate::link::be16;
 
+/// OpenVPN over UDP.
+pub(crate) const OVER_UDP: DatagramProtocol =
+    DatagramProtocol { begins: Begins::with(&[RESET_CLIENT_V2, RESET_CLIENT_V3]), listen };
+
 /// OpenVPN over TCP, where each packet stands behind its length.
-pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Resets>::default() };
+pub(crate) const OVER_TCP: StreamProtocol =
+    StreamProtocol { begins: Begins::between(0, 4), probe, open: |_| Box::<Resets>::default() };
 
 /// A packet's first byte: the operation, and the number of a key, which is the first here.
 const RESET_CLIENT_V2: u8 = 7 << 3;
@@ -24,7 +30,7 @@ const DIGESTS: [usize; 5] = [16, 20, 32, 48, 64];
 const MAX_PACKETS: u8 = 8;
 
 /// Tells OpenVPN over UDP.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let mut resets = Resets::default();
     match resets.packet(datagram.side, datagram.bytes, facts) {
         true => Heard::With(Box::new(resets)),

@@ -1,10 +1,12 @@
 //! BitTorrent between peers (BEP 3, "peer protocol"): its handshake, which either side may be the first to send.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 
 /// BitTorrent.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Handshake) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::like(&[START]), probe, open: |_| Box::new(Handshake) };
 
 const START: &[u8] = b"\x13BitTorrent protocol";
 

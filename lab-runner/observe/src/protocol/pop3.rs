@@ -1,12 +1,14 @@
 //! POP3 (RFC 1939), by its greeting.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Opening, Probe, StreamProtocol};
 use super::text::{self, Text};
 use crate::flow::{CLIENT, SERVER};
 
 /// POP3, and TLS in it (RFC 2595 §4).
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&POP3) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(b"+"), probe, open: |_| text::open(&POP3) };
 
 static POP3: Text = Text { app: "pop3", end: b'\n', line };
 

@@ -1,13 +1,15 @@
 //! PostgreSQL: recognised by the client's first message; TLS may follow.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use super::text::tls_begins;
 use crate::flow::CLIENT;
 
 /// PostgreSQL (its manual, "Message Formats").
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Connection) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(&[0]), probe, open: |_| Box::new(Connection) };
 
 /// Requests before the startup message proper: for TLS, and for GSSAPI.
 const SSL_CODE: u32 = 80_877_103;

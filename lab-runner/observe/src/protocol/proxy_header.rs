@@ -1,11 +1,13 @@
 //! The header that a proxy puts before a connection which it hands on (HAProxy, "The PROXY protocol", versions 1 and 2).
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::CLIENT;
 
 /// The header; behind it, whatever the proxy's client speaks.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Header) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::like(&[TEXT, BINARY]), probe, open: |_| Box::new(Header) };
 
 const TEXT: &[u8] = b"PROXY ";
 const BINARY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";

@@ -1,8 +1,13 @@
 //! RADIUS (RFC 2865 §3), told by its ports and attributes that fill its length.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// RADIUS.
+pub(crate) const PROTOCOL: DatagramProtocol =
+    DatagramProtocol { begins: Begins::between(1, 5).or_between(11, 13).or_between(40, 45), listen };
 
 /// Authentication, accounting, their old numbers, and changes (RFC 5176).
 const PORTS: [u16; 5] = [1812, 1813, 1645, 1646, 3799];
@@ -10,7 +15,7 @@ const HEADER: usize = 20;
 const USER_NAME: u8 = 1;
 
 /// Tells RADIUS.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !datagram.on_any(&PORTS) || !is_radius(datagram.bytes, facts) {
         return Heard::No;
     }

@@ -1,12 +1,14 @@
 //! RDP ([MS-RDPBCGR] §2.2.1.1): its connection request, behind which TLS follows.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use super::text::tls_begins;
 use crate::flow::CLIENT;
 
 /// RDP.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Connection>::default() };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(&[3]), probe, open: |_| Box::<Connection>::default() };
 
 const COOKIE: &[u8] = b"Cookie: mstshash=";
 /// The request for a security protocol: its type and its length.

@@ -1,11 +1,13 @@
 //! Redis (its "RESP protocol specification"): a client's first command, an array of texts.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::CLIENT;
 
 /// Redis.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Command) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(b"*"), probe, open: |_| Box::new(Command) };
 
 fn probe(opening: &Opening<'_>) -> Probe {
     if opening.side == CLIENT && command(opening.bytes).is_some() { Probe::Yes } else { Probe::No }

@@ -1,8 +1,9 @@
 //! Every protocol that is told by its bytes: a line each. The first that says yes has the flow, so what is told by strong
 //! signatures stands before what is told by weak ones.
 
+use super::begins::{Begins, Candidates};
 use super::facts::Facts;
-use super::interface::{Datagram, Heard, Listen, StreamProtocol};
+use super::interface::{Datagram, DatagramProtocol, Heard, Listen, Opening, Probe, StreamProtocol};
 use super::{
     amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, fixed, ftp, http, imap, ipsec, kasa, l2tp,
     ldap, mgcp, miio, mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres,
@@ -11,36 +12,36 @@ use super::{
 };
 
 /// Protocols of datagrams.
-pub(crate) const DATAGRAMS: &[Listen] = &[
-    dns::listen,
-    dhcp::listen,
-    netbios::listen,
-    ntp::listen,
-    stun::listen,
-    quic::listen,
-    dtls::listen,
-    ssdp::listen,
-    dhcpv6::listen,
-    bittorrent::listen,
-    ipsec::listen,
-    sip::listen,
-    mgcp::listen,
-    snmp::listen,
-    tftp::listen,
-    dnscrypt::listen,
-    syncthing::listen,
-    tuya::listen,
-    miio::listen,
-    openvpn::listen,
-    radius::listen,
-    slp::listen,
-    kasa::listen,
-    l2tp::listen,
-    nat_pmp::listen,
-    syslog::listen,
-    coap::listen,
-    rtp::listen,
-    wireguard::listen,
+pub(crate) const DATAGRAMS: &[DatagramProtocol] = &[
+    dns::OVER_UDP,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
+    ntp::PROTOCOL,
+    stun::OVER_UDP,
+    quic::PROTOCOL,
+    dtls::PROTOCOL,
+    ssdp::PROTOCOL,
+    dhcpv6::PROTOCOL,
+    bittorrent::PROTOCOL,
+    ipsec::PROTOCOL,
+    sip::OVER_UDP,
+    mgcp::PROTOCOL,
+    snmp::PROTOCOL,
+    tftp::PROTOCOL,
+    dnscrypt::PROTOCOL,
+    syncthing::PROTOCOL,
+    tuya::OVER_UDP,
+    miio::PROTOCOL,
+    openvpn::OVER_UDP,
+    radius::PROTOCOL,
+    slp::PROTOCOL,
+    kasa::PROTOCOL,
+    l2tp::PROTOCOL,
+    nat_pmp::PROTOCOL,
+    syslog::PROTOCOL,
+    coap::PROTOCOL,
+    rtp::PROTOCOL,
+    wireguard::PROTOCOL,
 ];
 
 /// Protocols of streams.
@@ -77,25 +78,68 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
     tls::NAMELESS,
 ];
 
+/// Which of [`DATAGRAMS`] a first byte leaves.
+static DATAGRAM_CANDIDATES: Candidates = {
+    let (mut begins, mut at) = ([Begins::ANYHOW; DATAGRAMS.len()], 0);
+    while at < begins.len() {
+        begins[at] = DATAGRAMS[at].begins;
+        at += 1;
+    }
+    Candidates::of(&begins)
+};
+
+/// Which of [`STREAMS`] a first byte leaves.
+static STREAM_CANDIDATES: Candidates = {
+    let (mut begins, mut at) = ([Begins::ANYHOW; STREAMS.len()], 0);
+    while at < begins.len() {
+        begins[at] = STREAMS[at].begins;
+        at += 1;
+    }
+    Candidates::of(&begins)
+};
+
+/// The protocols that a stream may be of, each with its place in the table, which is `from` or one behind it.
+#[inline]
+pub(crate) fn stream_candidates(
+    opening: &Opening<'_>,
+    from: usize,
+) -> impl Iterator<Item = (usize, &'static StreamProtocol)> + use<> {
+    let of_byte = || STREAM_CANDIDATES.for_bytes(opening.bytes);
+    debug_assert!(
+        (0..STREAMS.len())
+            .filter(|index| !of_byte().any(|candidate| candidate == *index))
+            .all(|index| (STREAMS[index].probe)(opening) == Probe::No),
+        "a protocol takes what does not begin as it should"
+    );
+    of_byte().skip_while(move |index| *index < from).map(|index| (index, &STREAMS[index]))
+}
+
 /// The first protocol that takes a datagram, with what it says and how it is asked again.
 pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<(Listen, Heard)> {
-    first_of(DATAGRAMS, datagram, facts)
+    first_of(0, datagram, facts)
 }
 
 /// Lets the protocols behind the first say what a datagram is, where DNS should be and is not.
 pub(crate) fn name_only(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
-    if let Some((_, Heard::With(mut conversation))) = first_of(&DATAGRAMS[1..], datagram, facts) {
+    if let Some((_, Heard::With(mut conversation))) = first_of(1, datagram, facts) {
         conversation.finish(facts);
     }
 }
 
-fn first_of(
-    protocols: &[Listen],
-    datagram: &Datagram<'_>,
-    facts: &mut Facts<'_, '_>,
-) -> Option<(Listen, Heard)> {
-    protocols.iter().find_map(|listen| match listen(datagram, facts) {
-        Heard::No => None,
-        heard => Some((*listen, heard)),
+/// Asks those from a place in the table on.
+fn first_of(from: usize, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Option<(Listen, Heard)> {
+    let of_byte = || DATAGRAM_CANDIDATES.for_bytes(datagram.bytes);
+    debug_assert!(
+        (0..DATAGRAMS.len())
+            .filter(|index| !of_byte().any(|candidate| candidate == *index))
+            .all(|index| matches!((DATAGRAMS[index].listen)(datagram, facts), Heard::No)),
+        "a protocol takes what does not begin as it should"
+    );
+    of_byte().skip_while(|index| *index < from).find_map(|index| {
+        let listen = DATAGRAMS[index].listen;
+        match listen(datagram, facts) {
+            Heard::No => None,
+            heard => Some((listen, heard)),
+        }
     })
 }

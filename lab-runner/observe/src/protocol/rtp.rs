@@ -4,8 +4,13 @@
 //! parts whose lengths fill it.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// RTP and RTCP.
+pub(crate) const PROTOCOL: DatagramProtocol =
+    DatagramProtocol { begins: Begins::between(0x80, 0xbf), listen };
 
 const HEADER: usize = 12;
 /// Packets of which some may be lost between two that are compared.
@@ -17,7 +22,7 @@ const REPORTS: std::ops::RangeInclusive<u8> = 200..=207;
 const SOURCE_DESCRIPTION: u8 = 202;
 
 /// Tells RTP and RTCP.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if is_report(datagram.bytes, facts) || follows(datagram.before, datagram.bytes) {
         facts.recognised("rtp");
         return Heard::Done;

@@ -1,12 +1,14 @@
 //! RTSP (RFC 2326, RFC 7826): the host in the URI of its requests.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::CLIENT;
 use crate::record::NameKind;
 
 /// RTSP.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Request) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::between(b'A', b'Z'), probe, open: |_| Box::new(Request) };
 
 /// A longer line is no request's.
 const MAX_LINE: usize = 2048;

@@ -1,11 +1,18 @@
 //! SIP (RFC 3261): the host in the URI that a request is for, which is rarely the server that it is sent to.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol};
+use super::interface::{
+    Datagram, DatagramProtocol, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
+};
 use crate::record::NameKind;
 
+/// SIP over UDP.
+pub(crate) const OVER_UDP: DatagramProtocol = DatagramProtocol { begins: BEGINS, listen };
+
 /// SIP over TCP.
-pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Lines) };
+pub(crate) const OVER_TCP: StreamProtocol =
+    StreamProtocol { begins: BEGINS, probe, open: |_| Box::new(Lines) };
 
 const VERSION: &[u8] = b"SIP/2.0";
 /// RFC 3261 §7.1 and its extensions.
@@ -25,11 +32,12 @@ const METHODS: [&[u8]; 14] = [
     b"UPDATE",
     b"PRACK",
 ];
+const BEGINS: Begins = Begins::like(&METHODS).or(Begins::like(&[VERSION]));
 const MAX_LINE: usize = 512;
 const MAX_METHOD: usize = 10;
 
 /// Tells SIP; a proxy may be asked for other hosts later.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if first_line(datagram.bytes, facts) { Heard::Open } else { Heard::No }
 }
 

@@ -3,6 +3,7 @@
 //! Reads the start of the first messages, no files.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use super::netbios;
@@ -10,7 +11,11 @@ use crate::flow::{CLIENT, SERVER};
 use crate::record::NameKind;
 
 /// SMB.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Session>::default() };
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    begins: Begins::with(&[0, SESSION_REQUEST]),
+    probe,
+    open: |_| Box::<Session>::default(),
+};
 
 const SESSION_REQUEST: u8 = 0x81;
 const SMB1: &[u8] = b"\xffSMB";

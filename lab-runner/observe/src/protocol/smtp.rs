@@ -1,5 +1,6 @@
 //! SMTP (RFC 5321): the names that both sides give themselves.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Opening, Probe, StreamProtocol};
 use super::text::{self, Text};
@@ -7,7 +8,8 @@ use crate::flow::SERVER;
 use crate::record::NameKind;
 
 /// SMTP, and TLS in it (RFC 3207).
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&SMTP) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(b"2EHL").in_any_case(), probe, open: |_| text::open(&SMTP) };
 
 static SMTP: Text = Text { app: "smtp", end: b'\n', line };
 

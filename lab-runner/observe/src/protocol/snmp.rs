@@ -1,9 +1,13 @@
 //! SNMP (RFC 1157 §4, RFC 3416, RFC 3412 §6), told by its ASN.1; its password for everybody is never kept.
 
 use super::Fields;
+use super::begins::Begins;
 use super::ber;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// SNMP.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::with(&[SEQUENCE]), listen };
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 2;
@@ -12,7 +16,7 @@ const OCTETS: u8 = 4;
 const MESSAGES: std::ops::RangeInclusive<u8> = 0xa0..=0xa8;
 
 /// Tells SNMP.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if is_snmp(datagram.bytes, datagram.cut, facts).is_none() {
         return Heard::No;
     }

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::escape;
@@ -13,6 +14,7 @@ use crate::record::NameKind;
 
 /// SOCKS.
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    begins: Begins::with(&[4, 5]),
     probe,
     open: |opening| Box::new(Proxy { stage: stage(opening.bytes), offered: Vec::new(), target: None }),
 };

@@ -1,5 +1,6 @@
 //! SSH (RFC 4253 §4.2): the line with which each side says what it is.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::escape;
@@ -7,7 +8,8 @@ use crate::flow::SERVER;
 use crate::record::NameKind;
 
 /// SSH.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Banners>::default() };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::like(&[START]), probe, open: |_| Box::<Banners>::default() };
 
 /// RFC 4253 §4.2.
 const MAX_LINE: usize = 255;

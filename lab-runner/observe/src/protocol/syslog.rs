@@ -1,14 +1,18 @@
 //! Syslog over UDP (RFC 5424, RFC 3164), told by its port and the priority that a line begins with.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// Syslog.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::with(b"<"), listen };
 
 const PORT: u16 = 514;
 /// RFC 5424 §6.2.1.
 const MAX_PRIORITY: u16 = 191;
 
 /// Tells syslog.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !datagram.on(PORT) || !has_priority(datagram.bytes) {
         return Heard::No;
     }

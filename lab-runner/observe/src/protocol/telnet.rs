@@ -1,10 +1,12 @@
 //! Telnet (RFC 854, RFC 855): sides that negotiate options.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 
 /// Telnet.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Negotiation) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(&[0xff]), probe, open: |_| Box::new(Negotiation) };
 
 const PORT: u16 = 23;
 

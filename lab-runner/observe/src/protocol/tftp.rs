@@ -1,15 +1,19 @@
 //! TFTP (RFC 1350 §5), told by a request: a file's name and one of three modes, both in text.
 
 use super::Fields;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Heard};
+use super::interface::{Datagram, DatagramProtocol, Heard};
+
+/// TFTP.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::with(&[0]), listen };
 
 const READ: u16 = 1;
 const WRITE: u16 = 2;
 const MODES: [&[u8]; 3] = [b"octet", b"netascii", b"mail"];
 
 /// Tells TFTP.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !is_request(datagram.bytes) {
         return Heard::No;
     }

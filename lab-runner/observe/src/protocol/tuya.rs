@@ -2,12 +2,19 @@
 //!
 //! Both forms are in the open (versions 3.1–3.4, and 3.5); what is inside is encrypted and names nothing.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol};
+use super::interface::{
+    Datagram, DatagramProtocol, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
+};
 use crate::link::be32;
 
+/// Tuya over UDP.
+pub(crate) const OVER_UDP: DatagramProtocol = DatagramProtocol { begins: Begins::with(&[0]), listen };
+
 /// Tuya over TCP.
-pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open: |_| Box::new(Stream) };
+pub(crate) const OVER_TCP: StreamProtocol =
+    StreamProtocol { begins: Begins::with(&[0]), probe, open: |_| Box::new(Stream) };
 
 /// Before and behind a message, where its length stands, and how much that leaves out.
 const FORMS: [Form; 2] = [
@@ -30,7 +37,7 @@ impl Form {
 }
 
 /// Tells Tuya.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if !is_message(datagram.bytes) {
         return Heard::No;
     }

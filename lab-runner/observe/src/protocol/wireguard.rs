@@ -2,8 +2,13 @@
 //!
 //! One side's messages alone are a guess, for four fixed bytes are little; the other side's answer settles that.
 
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
+
+/// WireGuard.
+pub(crate) const PROTOCOL: DatagramProtocol =
+    DatagramProtocol { begins: Begins::like(&[&INITIATION, &DATA]), listen };
 
 /// Messages begin with their type and three bytes that are zero.
 const INITIATION: [u8; 4] = [1, 0, 0, 0];
@@ -17,7 +22,7 @@ const COOKIE_LENGTH: usize = 64;
 const MAX_STEP: u64 = 1024;
 
 /// Tells WireGuard.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let bytes = datagram.bytes;
     if bytes.starts_with(&INITIATION) && bytes.len() == INITIATION_LENGTH {
         facts.suggested("wireguard");

@@ -1,5 +1,6 @@
 //! XMPP (RFC 6120): the host that a stream is opened to.
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Opening, Probe, StreamProtocol};
 use super::text::{self, Text};
@@ -7,7 +8,8 @@ use crate::flow::CLIENT;
 use crate::record::NameKind;
 
 /// XMPP, and TLS in it (RFC 6120 §5).
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| text::open(&XMPP) };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::with(b"<"), probe, open: |_| text::open(&XMPP) };
 
 static XMPP: Text = Text { app: "xmpp", end: b'>', line };
 

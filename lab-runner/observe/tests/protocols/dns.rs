@@ -154,3 +154,24 @@ fn multicast_dns_tells_questions_owners_instances_and_hosts() {
     let expected = ["_ipp._tcp.local", "_hap._tcp.local", "nucleus._hap._tcp.local", "u8.local"];
     assert_eq!((flow.app.as_str(), names(&flow, NameKind::Mdns)), ("mdns", expected.to_vec()));
 }
+
+#[test]
+fn what_is_said_again_on_the_link_tells_each_flow_the_same_and_each_oddity_counts() {
+    let (device, group) = ("192.0.2.10:5353", "224.0.0.251:5353");
+    let said = |host| message([0x84, 0], &[], &[record(host, A, 60, &[192, 0, 2, 9])], &[]);
+    let odd = [&said("odd.local")[..], b"\0"].concat();
+    let mut wire = Wire::new();
+    for _ in 0..3 {
+        for message in [&said("u8.local"), &said("v9.local"), &odd] {
+            wire.udp(device, group, message);
+        }
+    }
+    // Another's words are its own, and so is what comes after a rest.
+    wire.udp("192.0.2.11:5353", group, &said("u8.local"));
+    wire.pause(61);
+    wire.udp(device, group, &said("v9.local"));
+    let seen = wire.observe();
+    let told: Vec<_> = seen.flows.iter().map(|flow| names(flow, NameKind::Mdns)).collect();
+    assert_eq!(told, [vec!["u8.local", "v9.local", "odd.local"], vec!["u8.local"], vec!["v9.local"]]);
+    assert_eq!(seen.summary.weird["dns_trailing_bytes"], 3);
+}

@@ -8,13 +8,17 @@ mod name;
 mod record;
 
 use self::message::Message;
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{
-    Conversation, Datagram, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
+    Conversation, Datagram, DatagramProtocol, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
 };
 use crate::flow::CLIENT;
 use crate::link::be16;
 use crate::record::NameKind;
+
+/// DNS over UDP.
+pub(crate) const OVER_UDP: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 pub(crate) const PORT: u16 = 53;
 const MDNS_PORT: u16 = 5353;
@@ -24,10 +28,10 @@ const NETBIOS_PORT: u16 = 137;
 const MAX_ASKED: usize = 64;
 
 /// DNS over TCP (RFC 1035 §4.2.2).
-pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open };
+pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { begins: Begins::ANYHOW, probe, open };
 
 /// Whatever comes first to a resolver's port, a question may come later; elsewhere the bytes must be a message.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let mut asked = Asked::default();
     if datagram.ports[1] == PORT {
         if matches!(asked.datagram(datagram, facts), Heard::No) {
@@ -36,7 +40,8 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
         }
         return Heard::With(Box::new(asked));
     }
-    let is_usual = datagram.on_any(&[PORT, MDNS_PORT, LLMNR_PORT]);
+    let is_local = datagram.on_any(&[MDNS_PORT, LLMNR_PORT]);
+    let is_usual = is_local || datagram.on(PORT);
     // NetBIOS has the same form, and names of its own.
     if !is_usual && (datagram.on(NETBIOS_PORT) || !is_plain(datagram.bytes)) {
         return Heard::No;
@@ -44,7 +49,7 @@ pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Hear
     match read(facts, datagram.side, datagram.bytes, &mut asked) {
         Some(how) => {
             damaged(facts, datagram.cut || how == Read::Cut);
-            Heard::With(Box::new(asked))
+            Heard::With(if is_local { Box::new(Local) } else { Box::new(asked) })
         }
         None => Heard::No,
     }
@@ -104,6 +109,19 @@ impl Conversation for Asked {
         }
         damaged(facts, datagram.cut || read == Some(Read::Cut));
         if read.is_none() { Heard::No } else { Heard::Open }
+    }
+}
+
+/// Talk on the link, where whoever knows may answer, and the same is said again and again.
+#[derive(Debug)]
+struct Local;
+
+impl Conversation for Local {
+    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+        if !datagram.cut && facts.has_heard(datagram.bytes) {
+            return Heard::Open;
+        }
+        Asked::default().datagram(datagram, facts)
     }
 }
 
@@ -218,6 +236,9 @@ fn read_into(
     if is_local {
         for name in message.local_names() {
             facts.escaped(kind, name);
+        }
+        if !message.cut && !message.trailing {
+            facts.heard(payload);
         }
     }
     let read = if message.cut { Read::Cut } else { Read::Whole };

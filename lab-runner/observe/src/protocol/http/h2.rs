@@ -5,13 +5,15 @@
 use super::hpack::Decoder;
 use crate::flow::CLIENT;
 use crate::protocol::Fields;
+use crate::protocol::begins::Begins;
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::record::NameKind;
 use crate::stream::MAX_HELD;
 
 /// HTTP/2.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Connection>::default() };
+pub(crate) const PROTOCOL: StreamProtocol =
+    StreamProtocol { begins: Begins::like(&[PREFACE]), probe, open: |_| Box::<Connection>::default() };
 
 /// RFC 9113 §3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -11,13 +11,18 @@ pub(crate) use h2::PROTOCOL as H2;
 pub(super) use request::authority;
 use request::{Change, Fact, Requests};
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::CLIENT;
 use crate::record::NameKind;
 
 /// HTTP/1.
-pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Connection>::default() };
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    begins: request::BEGINS.or(Begins::like(&[ANSWER])),
+    probe,
+    open: |_| Box::<Connection>::default(),
+};
 
 /// A longer head of an answer is given up.
 const MAX_HEAD: usize = 16 * 1024;

@@ -2,6 +2,7 @@
 //!
 //! Steps over bodies by their declared length; never looks into one.
 
+use crate::protocol::begins::Begins;
 use crate::protocol::interface::Probe;
 
 const METHODS: &[&[u8]] = &[
@@ -33,6 +34,8 @@ const METHODS: &[&[u8]] = &[
     b"CHECKOUT ",
     b"LINK ",
 ];
+/// How a request may begin.
+pub(super) const BEGINS: Begins = Begins::like(METHODS);
 /// A longer line is given up.
 const MAX_LINE: usize = 16 * 1024;
 

@@ -15,11 +15,15 @@ use self::header::{Kind, Long, Packet};
 use self::initial::Keys;
 pub(crate) use self::paths::Paths;
 use self::version::Version;
+use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
 use super::pieces::{Pieces, Taken};
 use super::tls::hello::{self, Carrier, ClientHello};
 use crate::record::NameKind;
+
+/// QUIC.
+pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins::ANYHOW, listen };
 
 /// RFC 9250 §4.1.1.
 const DOQ_PORT: u16 = 853;
@@ -35,7 +39,7 @@ const MAX_KEYS: u8 = 12;
 const MAX_STRANGE: u8 = 3;
 
 /// Tells QUIC by a version that exists and a header that fits it.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let (ends, frame) = (facts.context.ends, facts.context.frame);
     if let Some(name) = facts.context.paths.find(datagram.bytes, ends, frame) {
         facts.recognised("quic");

@@ -9,12 +9,17 @@ mod stream;
 
 use self::message::Message;
 pub(crate) use self::stream::OVER_TCP;
+use super::begins::Begins;
 use super::dtls::{Handshake, is_dtls};
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
+
+/// STUN over UDP.
+pub(crate) const OVER_UDP: DatagramProtocol =
+    DatagramProtocol { begins: Begins::between(0, 0x3f).or_between(0xff, 0xff), listen };
 
 /// Tells STUN by its cookie, or by the exact form of the time before there was one.
-pub(crate) fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let Some(message) = Message::read(datagram.bytes, datagram.cut, datagram.ports) else { return Heard::No };
     facts.recognised("stun");
     message.tell(facts);

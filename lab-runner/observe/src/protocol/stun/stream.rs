@@ -3,11 +3,12 @@
 
 use super::message::{COOKIE, HEADER, Message};
 use crate::link::be16;
+use crate::protocol::begins::Begins;
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 
 /// STUN over TCP.
-pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { probe, open };
+pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { begins: Begins::ANYHOW, probe, open };
 
 /// RFC 8656 §12: channel numbers.
 const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4fff;

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 pub(crate) use hello::{ClientHello, parse as parse_hello};
 pub(crate) use nameless::NAMELESS;
 
+use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 use crate::flow::CLIENT;
@@ -28,8 +29,11 @@ const MAX_START: usize = 4096;
 const TLS_1_3: u16 = 0x0304;
 
 /// TLS from its hello on.
-pub(crate) const PROTOCOL: StreamProtocol =
-    StreamProtocol { probe, open: |opening| Box::new(Session::new(opening)) };
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
+    begins: Begins::with(&[record::HANDSHAKE]),
+    probe,
+    open: |opening| Box::new(Session::new(opening)),
+};
 
 fn probe(opening: &Opening<'_>) -> Probe {
     let message = if opening.side == CLIENT { record::CLIENT_HELLO } else { record::SERVER_HELLO };

@@ -2,12 +2,17 @@
 
 use super::record;
 use crate::flow::{CLIENT, SERVER};
+use crate::protocol::begins::Begins;
 use crate::protocol::doh;
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
 
 /// Records without names, told where nothing better is.
-pub(crate) const NAMELESS: StreamProtocol = StreamProtocol { probe, open: |_| Box::<Nameless>::default() };
+pub(crate) const NAMELESS: StreamProtocol = StreamProtocol {
+    begins: Begins::between(20, 24).or_between(0x80, 0x80),
+    probe,
+    open: |_| Box::<Nameless>::default(),
+};
 
 fn probe(opening: &Opening<'_>) -> Probe {
     // Behind a clear text, five bytes of a client say too little.
