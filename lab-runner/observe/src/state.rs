@@ -22,8 +22,9 @@ struct Decision {
     disagreement: Vec<Disagreement>,
 }
 
-/// A flow's record by what its client knew, without its numbers; and how many names did not fit into it.
-pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>) -> (FlowRecord, u64) {
+/// A flow's record by what its client knew, without its numbers; adds how many names did not fit into it.
+// Records are large: one that is returned beside something else is copied on its way.
+pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>, dropped: &mut u64) -> FlowRecord {
     let evidence = flow.take_evidence();
     let [client, server] = hot.ends();
     let verdict = decide(hot, flow, &evidence, known);
@@ -32,11 +33,12 @@ pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>) -> (FlowReco
         UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Cow::Borrowed),
         _ => None,
     };
+    *dropped += evidence.dropped + left_out;
     let weird = evidence.weird_words();
     let mut names = evidence.names;
     names.extend(shown);
     names.sort_by_key(|name| name.frame);
-    let record = FlowRecord {
+    FlowRecord {
         file: String::new(),
         flow: 0,
         l4: hot.key.l4(),
@@ -71,8 +73,7 @@ pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>) -> (FlowReco
         weird,
         port_suggests,
         silent: hot.key.l4() == L4::Tcp && !hot.payload_seen,
-    };
-    (record, evidence.dropped + left_out)
+    }
 }
 
 /// What DNS gave before the flow, as far as a record holds it: first what vouches for a name that the client asserts.

@@ -67,11 +67,10 @@ impl Observer {
             if let Some(watched) = &mut watched {
                 watched.look(hot, flow, &known);
             }
-            let (mut record, left_out) = state::record(hot, flow, &known);
+            let mut record = state::record(hot, flow, &known, &mut self.summary.names_evicted);
             record.flow = number(index);
             // A flow's own number comes before those of what it carries.
             record.tunnel = hot.key.tunnel().map(|carrier| number(carrier as usize - 1));
-            self.summary.names_evicted += left_out;
             if let Some(watched) = watched {
                 explanation = Some(watched.explained(record.clone()));
             }

@@ -202,8 +202,9 @@ fn text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn string(out: &mut Vec<u8>, value: &str) {
-    let is_plain = |byte: &u8| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
-    if value.as_bytes().iter().all(is_plain) {
+    let is_plain = |byte: u8| matches!(byte, 0x20..=0x7e) & !matches!(byte, b'"' | b'\\');
+    // Nearly all are plain: so no end is looked for, and many bytes are compared at once.
+    if value.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
         out.push(b'"');
         text(out, value);
         out.push(b'"');
