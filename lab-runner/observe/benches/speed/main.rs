@@ -36,6 +36,8 @@ const MOST_FIXED_BYTES: f64 = 64e6;
 const MOST_BYTES_PER_FLOW: f64 = 1024.0;
 const MOST_MB_GROWN: f64 = 1.0;
 
+/// Runs of tshark at most, which takes some seconds each.
+const TSHARK_RUNS: usize = 5;
 /// What tshark is asked for.
 const FIELDS: [&str; 5] =
     ["ip.src", "ip.dst", "tls.handshake.extensions_server_name", "dns.qry.name", "http.host"];
@@ -167,7 +169,7 @@ fn beside_others(lab: &Path, input: &Input, flows: u64, runs: usize, limits: &mu
         Tool::new("tshark, five fields, 35 MB, all cores", "tshark", &tshark).on(all_cores()),
     ];
     let ours = tool::in_turns(&small_tools[..1], runs.max(15)).remove(0);
-    let mut tsharks = tool::in_turns(&small_tools[1..], 1);
+    let mut tsharks = tool::in_turns(&small_tools[1..], runs.min(TSHARK_RUNS));
     let tshark_on_all = tsharks.pop().flatten();
     let tshark = tsharks.pop().flatten();
     for (tool, measured) in small_tools.iter().zip([&ours, &tshark, &tshark_on_all]) {

@@ -14,28 +14,33 @@ const PORT: u16 = 1900;
 const STARTS: [&[u8]; 2] = [b"M-SEARCH * HTTP/", b"NOTIFY * HTTP/"];
 const ANSWER: &[u8] = b"HTTP/1.";
 const LOCATION: &[u8] = b"location:";
+/// In every answer (§1.3.3).
+const SERVICE: &[u8] = b"usn:";
 const MAX_LINES: usize = 64;
 
 /// Tells SSDP by its request lines; each announcement may name another place.
 fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    // An answer comes from any port to the one that asked.
     let begins = |start: &[u8]| datagram.bytes.starts_with(start);
-    let is_told = STARTS.into_iter().any(begins) || (datagram.on(PORT) && begins(ANSWER));
-    if !is_told {
+    let lines = || datagram.bytes.split(|byte| *byte == b'\n').take(MAX_LINES);
+    // An answer comes from any port to the one that asked, and says what it is an answer of.
+    let is_answer = || datagram.on(PORT) || lines().any(|line| header(line, SERVICE).is_some());
+    if !(STARTS.into_iter().any(begins) || (begins(ANSWER) && is_answer())) {
         return Heard::No;
     }
     if facts.has_heard(datagram.bytes) {
         return Heard::Open;
     }
     facts.recognised("ssdp");
-    for line in datagram.bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
-        let (name, value) = line.split_at(LOCATION.len().min(line.len()));
-        if name.eq_ignore_ascii_case(LOCATION)
-            && let Some(host) = authority(value.trim_ascii(), false)
-        {
-            facts.name(NameKind::Ssdp, host);
-        }
+    let hosts = lines().filter_map(|line| authority(header(line, LOCATION)?, false));
+    for host in hosts {
+        facts.name(NameKind::Ssdp, host);
     }
     facts.heard(datagram.bytes);
     Heard::Open
+}
+
+/// What stands behind the name of a header, if a line begins with it.
+fn header<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }

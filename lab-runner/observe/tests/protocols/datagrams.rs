@@ -267,6 +267,17 @@ fn ssdp_names_the_host_of_every_location() {
 }
 
 #[test]
+fn an_answer_to_a_search_is_ssdp_whatever_port_it_comes_from() {
+    let answer = |more: &str| {
+        format!("HTTP/1.1 200 OK\r\nLOCATION: http://192.0.2.9/d.xml\r\n{more}\r\n").into_bytes()
+    };
+    let of = |bytes| flow([50000, 40000], &[(true, bytes)]);
+    let told = of(answer("usn: uuid:7::upnp:rootdevice\r\n"));
+    assert_eq!((app(&told), names(&told)), (("ssdp", false), vec![(NameKind::Ssdp, "192.0.2.9")]));
+    assert_eq!(app(&of(answer(""))), UNKNOWN);
+}
+
+#[test]
 fn netbios_names_are_read_whatever_is_done_with_them() {
     // A refresh, operation 8.
     let mut message = vec![0, 7, 0x40, 0, 0, 1, 0, 0, 0, 0, 0, 0, 32];
