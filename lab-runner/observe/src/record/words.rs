@@ -1,5 +1,6 @@
 //! Transports and link addresses, as records write them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -31,23 +32,28 @@ impl L4 {
             other => Self::Other(other),
         }
     }
+
+    /// How it is written.
+    pub(crate) fn word(self) -> Cow<'static, str> {
+        match self {
+            Self::Tcp => "tcp".into(),
+            Self::Udp => "udp".into(),
+            Self::Icmp => "icmp".into(),
+            Self::Icmpv6 => "icmpv6".into(),
+            Self::Other(number) => format!("ip-{number}").into(),
+        }
+    }
 }
 
 impl fmt::Display for L4 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp => f.pad("tcp"),
-            Self::Udp => f.pad("udp"),
-            Self::Icmp => f.pad("icmp"),
-            Self::Icmpv6 => f.pad("icmpv6"),
-            Self::Other(number) => f.pad(&format!("ip-{number}")),
-        }
+        f.pad(&self.word())
     }
 }
 
 impl From<L4> for String {
     fn from(l4: L4) -> Self {
-        l4.to_string()
+        l4.word().into_owned()
     }
 }
 
@@ -78,10 +84,23 @@ impl TryFrom<String> for L4 {
 #[serde(into = "String", try_from = "String")]
 pub struct MacAddr(pub [u8; 6]);
 
+impl MacAddr {
+    /// As it is written, in ASCII.
+    #[inline]
+    pub(crate) fn letters(self) -> [u8; 17] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut letters = [b':'; 17];
+        for (index, byte) in self.0.into_iter().enumerate() {
+            letters[3 * index] = DIGITS[usize::from(byte >> 4)];
+            letters[3 * index + 1] = DIGITS[usize::from(byte & 15)];
+        }
+        letters
+    }
+}
+
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        f.pad(str::from_utf8(&self.letters()).unwrap_or_default())
     }
 }
 

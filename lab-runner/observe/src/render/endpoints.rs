@@ -2,6 +2,7 @@
 //!
 //! Keeps of a flow what a table shows and nothing more. Lays nothing out.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -9,6 +10,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashTable;
 
+use super::phrases::{Phrase, Phrases};
 use super::words;
 use crate::hash::Hasher;
 use crate::record::{FlowRecord, MacAddr, NameKind, Reason, State};
@@ -19,18 +21,18 @@ const SHOWN: usize = 3;
 const MAX_ASKED: usize = 1000;
 
 /// What a row says of all of its flows.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
-struct Said {
-    name: String,
-    over: String,
-    /// Empty for a resolver: what it is asked would fill rows of its own without telling more.
-    evidence: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Said<Name> {
+    name: Name,
+    over: Phrase,
+    /// `None` for a resolver: what it is asked would fill rows of its own without telling more.
+    evidence: Option<Phrase>,
 }
 
 /// Flows of one client that say the same of the same server.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    said: Said,
+    said: Said<Box<str>>,
     /// The number of the first flow, and when it began.
     pub(super) first: u64,
     pub(super) first_ns: u64,
@@ -65,36 +67,40 @@ pub(super) struct Endpoints {
     pub(super) begun_ns: Option<u64>,
     clients: Vec<Client>,
     places: HashMap<IpAddr, usize, Hasher>,
-    /// What the latest flow says.
-    said: Said,
+    phrases: Phrases,
+    /// Where words are put together.
+    words: String,
 }
 
 impl Endpoints {
     /// Adds a flow.
     pub(super) fn add(&mut self, flow: &FlowRecord) {
-        let Self { begun_ns, clients, places, said } = self;
+        let Self { begun_ns, clients, places, phrases, words } = self;
         *begun_ns = Some(begun_ns.map_or(flow.first_ns, |begun| begun.min(flow.first_ns)));
-        said.fill(flow);
+        let said = Said::of(flow, words, phrases);
         let client = client(flow.client.ip(), places, clients);
         client.mac = client.mac.or(flow.client_mac.map(|mac| (flow.flow, mac)));
         client.rank = client.rank.min(words::rank(flow));
         let endpoint = match client.find(said, places.hasher()) {
             Some(place) => &mut client.endpoints[place],
-            None => client.insert(Endpoint::new(flow, said.clone()), places.hasher()),
+            None => client.insert(Endpoint::new(flow, said), places.hasher()),
         };
         endpoint.add(flow);
     }
 
     /// Adds those of other flows of the capture.
     pub(super) fn merge(&mut self, other: Self) {
-        let Self { begun_ns, clients, places, .. } = self;
+        let Self { begun_ns, clients, places, phrases, .. } = self;
+        let mut ours_of = |phrase: Phrase| phrases.of(other.phrases.text(phrase));
         *begun_ns = [*begun_ns, other.begun_ns].into_iter().flatten().min();
         for theirs in other.clients {
             let ours = client(theirs.address, places, clients);
             ours.mac = [ours.mac, theirs.mac].into_iter().flatten().min_by_key(|(flow, _)| *flow);
             ours.rank = ours.rank.min(theirs.rank);
-            for endpoint in theirs.endpoints {
-                match ours.find(&endpoint.said, places.hasher()) {
+            for mut endpoint in theirs.endpoints {
+                let Said { over, evidence, .. } = &mut endpoint.said;
+                (*over, *evidence) = (ours_of(*over), evidence.map(&mut ours_of));
+                match ours.find(endpoint.said.by_name(), places.hasher()) {
                     Some(place) => ours.endpoints[place].merge(endpoint),
                     None => {
                         ours.insert(endpoint, places.hasher());
@@ -106,15 +112,15 @@ impl Endpoints {
 
     /// Who talks to whom by name comes first; the link's own chatter last. Within a client the widest evidence comes
     /// first, then the first flow.
-    pub(super) fn sorted(self) -> Vec<Client> {
-        let mut clients = self.clients;
+    pub(super) fn sorted(self) -> (Vec<Client>, Phrases) {
+        let Self { mut clients, phrases, .. } = self;
         clients.sort_by_key(|client| (client.rank, client.address));
         for Client { endpoints, .. } in &mut clients {
             endpoints.sort_by_key(|endpoint| {
                 (endpoint.rank, Reverse(endpoint.kinds), endpoint.first_ns, endpoint.first)
             });
         }
-        clients
+        (clients, phrases)
     }
 }
 
@@ -138,8 +144,8 @@ impl Client {
     }
 
     /// Where the endpoint is that says this.
-    fn find(&self, said: &Said, state: &Hasher) -> Option<usize> {
-        let is_it = |place: &u32| self.endpoints[*place as usize].said == *said;
+    fn find(&self, said: Said<&str>, state: &Hasher) -> Option<usize> {
+        let is_it = |place: &u32| self.endpoints[*place as usize].said.by_name() == said;
         self.places.find(state.hash_one(said), is_it).map(|place| *place as usize)
     }
 
@@ -148,16 +154,16 @@ impl Client {
         let Self { endpoints, places, .. } = self;
         let place = endpoints.len();
         endpoints.push(endpoint);
-        let hash = |place: &u32| state.hash_one(&endpoints[*place as usize].said);
+        let hash = |place: &u32| state.hash_one(endpoints[*place as usize].said.by_name());
         places.insert_unique(hash(&(place as u32)), place as u32, hash);
         &mut endpoints[place]
     }
 }
 
 impl Endpoint {
-    fn new(flow: &FlowRecord, said: Said) -> Self {
+    fn new(flow: &FlowRecord, said: Said<&str>) -> Self {
         Self {
-            said,
+            said: Said { name: said.name.into(), over: said.over, evidence: said.evidence },
             first: flow.flow,
             first_ns: flow.first_ns,
             rank: words::rank(flow),
@@ -177,7 +183,7 @@ impl Endpoint {
         }
         self.answered |= flow.answered;
         self.unread |= flow.unread;
-        if self.said.evidence.is_empty() {
+        if self.said.evidence.is_none() {
             self.ask(flow.names_of(NameKind::DnsQuery));
         }
     }
@@ -212,14 +218,14 @@ impl Endpoint {
     }
 
     /// Transport and protocol.
-    pub(super) fn over(&self) -> &str {
-        &self.said.over
+    pub(super) fn over<'a>(&self, phrases: &'a Phrases) -> &'a str {
+        phrases.text(self.said.over)
     }
 
     /// How it is known who it is, or why it is not; of a resolver, what it is asked.
-    pub(super) fn evidence(&self) -> String {
-        if !self.said.evidence.is_empty() {
-            return self.said.evidence.clone();
+    pub(super) fn evidence<'a>(&self, phrases: &'a Phrases) -> Cow<'a, str> {
+        if let Some(evidence) = self.said.evidence {
+            return phrases.text(evidence).into();
         }
         let mut words = match self.asked.as_slice() {
             [] => "a resolver".to_owned(),
@@ -231,31 +237,39 @@ impl Endpoint {
         if self.unread {
             words.push_str(", not all of it can be read");
         }
-        words
+        words.into()
     }
 }
 
-impl Said {
-    /// What a flow says, in place of what it held.
-    fn fill(&mut self, flow: &FlowRecord) {
-        let Self { name, over, evidence } = self;
-        for words in [&mut *name, over, evidence] {
-            words.clear();
-        }
+impl<'a> Said<&'a str> {
+    /// What a flow says; `words` will hold the name.
+    fn of(flow: &FlowRecord, words: &'a mut String, phrases: &mut Phrases) -> Self {
+        words.clear();
+        words::push_over(words, flow);
+        let over = phrases.of(words);
+        words.clear();
+        let evidence = (flow.reason != Some(Reason::Resolver)).then(|| {
+            push_evidence(words, flow);
+            phrases.of(words)
+        });
+        words.clear();
         match flow.best_name() {
             Some(best) => {
-                name.push_str(best);
+                words.push_str(best);
                 if flow.server.port() != 0 {
-                    name.push(':');
-                    name.push_str(itoa::Buffer::new().format(flow.server.port()));
+                    words.push(':');
+                    words.push_str(itoa::Buffer::new().format(flow.server.port()));
                 }
             }
-            None => words::push_end(name, flow.l4, flow.server),
+            None => words::push_end(words, flow.l4, flow.server),
         }
-        words::push_over(over, flow);
-        if flow.reason != Some(Reason::Resolver) {
-            push_evidence(evidence, flow);
-        }
+        Self { name: words, over, evidence }
+    }
+}
+
+impl Said<Box<str>> {
+    fn by_name(&self) -> Said<&str> {
+        Said { name: &self.name, over: self.over, evidence: self.evidence }
     }
 }
 

@@ -22,10 +22,11 @@ pub fn render_explanation(explained: &Explanation, style: Style, out: &mut impl 
     writeln!(out, "{}", style.bold(&title))?;
     let width = explained.notes.last().map_or(1, |note| note.frame.to_string().len());
     for note in &explained.notes {
-        let after = match note.ts_ns {
-            Some(ts_ns) => words::after(ts_ns.saturating_sub(flow.first_ns)),
-            None => "before".to_owned(),
-        };
+        let mut after = String::new();
+        match note.ts_ns {
+            Some(ts_ns) => words::push_after(&mut after, ts_ns.saturating_sub(flow.first_ns)),
+            None => after.push_str("before"),
+        }
         let place = format!("frame {:>width$}  {after:>10}", note.frame);
         writeln!(out, "  {}  {}", style.dim(&place), note.text)?;
     }

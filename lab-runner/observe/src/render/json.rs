@@ -4,11 +4,11 @@
 //! serialisation gives, and a test holds them to that.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
-use crate::record::{FlowRecord, L4, MacAddr, Name, Observation, Summary};
+use super::ends::Written;
+use crate::record::{FlowRecord, MacAddr, Name, Observation, Summary};
 
 /// Writes a line a flow, and a line with the summary.
 ///
@@ -102,11 +102,11 @@ fn line(file: &[u8], flow: &FlowRecord, out: &mut Vec<u8>) {
     text(out, ",\"flow\":");
     number(out, flow.flow);
     text(out, ",\"l4\":\"");
-    l4(out, flow.l4);
+    text(out, &flow.l4.word());
     text(out, "\",\"client\":\"");
-    end(out, flow.client);
+    out.extend_from_slice(Written::end(flow.client).as_bytes());
     text(out, "\",\"server\":\"");
-    end(out, flow.server);
+    out.extend_from_slice(Written::end(flow.server).as_bytes());
     text(out, "\",\"vlan\":");
     match flow.vlan {
         Some(vlan) => number(out, vlan.into()),
@@ -256,71 +256,19 @@ fn list<T>(out: &mut Vec<u8>, key: &str, items: &[T], write: impl Fn(&mut Vec<u8
     out.push(b']');
 }
 
-fn l4(out: &mut Vec<u8>, l4: L4) {
-    match l4 {
-        L4::Tcp => text(out, "tcp"),
-        L4::Udp => text(out, "udp"),
-        L4::Icmp => text(out, "icmp"),
-        L4::Icmpv6 => text(out, "icmpv6"),
-        L4::Other(protocol) => {
-            text(out, "ip-");
-            number(out, protocol.into());
-        }
-    }
-}
-
-/// Each octet in digits with a dot behind it, padded to four bytes, and how many of them count.
-static OCTETS: [([u8; 4], u8); 256] = {
-    let mut octets = [([b'.'; 4], 0); 256];
-    let mut octet = 0;
-    while octet < octets.len() {
-        let (hundreds, tens, ones) = (octet / 100, octet / 10 % 10, octet % 10);
-        octets[octet] = match octet {
-            0..10 => ([b'0' + ones as u8, b'.', 0, 0], 2),
-            10..100 => ([b'0' + tens as u8, b'0' + ones as u8, b'.', 0], 3),
-            _ => ([b'0' + hundreds as u8, b'0' + tens as u8, b'0' + ones as u8, b'.'], 4),
-        };
-        octet += 1;
-    }
-    octets
-};
-
-fn end(out: &mut Vec<u8>, end: SocketAddr) {
-    match end.ip() {
-        IpAddr::V4(ip) => {
-            for octet in ip.octets() {
-                let (padded, length) = OCTETS[usize::from(octet)];
-                let length = out.len() + usize::from(length);
-                out.extend_from_slice(&padded);
-                out.truncate(length);
-            }
-            if let Some(last) = out.last_mut() {
-                *last = b':';
-            }
-            number(out, end.port().into());
-        }
-        // Writing into memory doesn't fail.
-        IpAddr::V6(_) => drop(write!(out, "{end}")),
-    }
-}
-
 #[inline]
 fn mac(out: &mut Vec<u8>, key: &str, mac: Option<MacAddr>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     text(out, key);
-    let Some(MacAddr(bytes)) = mac else { return text(out, "null") };
-    let mut quoted = *b"\"00:00:00:00:00:00\"";
-    for (index, byte) in bytes.into_iter().enumerate() {
-        quoted[3 * index + 1] = DIGITS[usize::from(byte >> 4)];
-        quoted[3 * index + 2] = DIGITS[usize::from(byte & 15)];
-    }
-    out.extend_from_slice(&quoted);
+    let Some(mac) = mac else { return text(out, "null") };
+    out.push(b'"');
+    out.extend_from_slice(&mac.letters());
+    out.push(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Disagreement, NameKind, Reason, State, Weird};
+    use crate::record::{Disagreement, L4, NameKind, Reason, State, Weird};
 
     fn both(flow: &FlowRecord) -> (String, String) {
         let mut line = Vec::new();

@@ -3,8 +3,10 @@
 //! Only writes what records hold, which is printable ASCII; a caller's file name is escaped here.
 
 mod endpoints;
+mod ends;
 mod explanation;
 mod json;
+mod phrases;
 mod style;
 mod text;
 mod words;

@@ -13,9 +13,20 @@ pub enum Style {
 impl Style {
     /// Text in a colour (an SGR parameter of ECMA-48).
     pub(super) fn paint(self, code: &str, text: &str) -> String {
+        let mut painted = String::new();
+        self.push(code, text, &mut painted);
+        painted
+    }
+
+    /// Adds text in a colour.
+    pub(super) fn push(self, code: &str, text: &str, line: &mut String) {
         match self {
-            Self::Plain => text.to_owned(),
-            Self::Colour => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Plain => line.push_str(text),
+            Self::Colour => {
+                for part in ["\x1b[", code, "m", text, "\x1b[0m"] {
+                    line.push_str(part);
+                }
+            }
         }
     }
 

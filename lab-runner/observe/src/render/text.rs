@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use super::endpoints::{Client, Endpoint, Endpoints};
+use super::ends::Written;
+use super::phrases::Phrases;
 use super::{Style, words};
 use crate::escape;
 use crate::record::{FlowRecord, Observation, Summary};
@@ -58,56 +60,97 @@ impl Table {
             writeln!(out, "{}", style.bold(&escape::text(file.as_bytes(), 4096)))?;
         }
         let begun_ns = self.endpoints.begun_ns.unwrap_or(0);
-        for client in self.endpoints.sorted() {
-            of_client(&client, begun_ns, style, out)?;
+        let (clients, phrases) = self.endpoints.sorted();
+        let mut line = String::new();
+        for client in &clients {
+            of_client(client, &phrases, begun_ns, style, &mut line, out)?;
         }
         of_capture(summary, style, out)
     }
 }
 
-fn of_client(client: &Client, begun_ns: u64, style: Style, out: &mut impl Write) -> io::Result<()> {
-    let mac = client.mac().map_or(String::new(), |mac| format!("  {mac}"));
-    writeln!(out, "\n{}{}", style.bold(&client.address.to_string()), style.dim(&mac))?;
-    let rows: Vec<Row<'_>> = client.endpoints.iter().map(|endpoint| Row::of(endpoint, begun_ns)).collect();
+fn of_client(
+    client: &Client,
+    phrases: &Phrases,
+    begun_ns: u64,
+    style: Style,
+    line: &mut String,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    out.write_all(b"\n")?;
+    line.clear();
+    style.push("1", Written::address(client.address).as_str(), line);
+    if let Some(mac) = client.mac() {
+        line.push_str("  ");
+        style.push("2", str::from_utf8(&mac.letters()).unwrap_or_default(), line);
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes())?;
+    let mut figures = Figures::default();
+    for endpoint in &client.endpoints {
+        figures.add(endpoint, begun_ns);
+    }
+    let rows = || {
+        client.endpoints.iter().enumerate().map(|(row, endpoint)| {
+            let [flows, sent, received, first] = figures.row(row);
+            (endpoint, [endpoint.name(), endpoint.over(phrases), flows, sent, received, first])
+        })
+    };
     let mut widths = HEADINGS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row.cells()) {
+    for (_, cells) in rows() {
+        for (width, cell) in widths.iter_mut().zip(cells) {
             *width = cell.len().max(*width);
         }
     }
-    let mut line = String::new();
-    align(&mut line, HEADINGS, widths);
-    writeln!(out, "{}  {}", style.dim(&line), style.dim(LAST))?;
-    for (endpoint, row) in client.endpoints.iter().zip(&rows) {
-        align(&mut line, row.cells(), widths);
+    align(line, HEADINGS, widths);
+    writeln!(out, "{}  {}", style.dim(line), style.dim(LAST))?;
+    for (endpoint, cells) in rows() {
+        align(line, cells, widths);
         line.push_str("  ");
-        line.push_str(&style.paint(words::colour(endpoint.rank), &endpoint.evidence()));
+        style.push(words::colour(endpoint.rank), &endpoint.evidence(phrases), line);
         line.push('\n');
         out.write_all(line.as_bytes())?;
     }
     Ok(())
 }
 
-struct Row<'a> {
-    endpoint: &'a Endpoint,
-    flows: String,
-    bytes: [String; 2],
-    first: String,
+/// The cells with figures of a client's rows: one text, and where each row's cells end in it.
+#[derive(Default)]
+struct Figures {
+    text: String,
+    ends: Vec<[usize; 4]>,
 }
 
-impl<'a> Row<'a> {
-    fn of(endpoint: &'a Endpoint, begun_ns: u64) -> Self {
-        let flows = match endpoint.flows {
-            1 => format!("#{}", endpoint.first),
-            several => several.to_string(),
-        };
-        let first = words::after(endpoint.first_ns.saturating_sub(begun_ns));
-        Self { endpoint, flows, bytes: endpoint.bytes.map(words::bytes), first }
+impl Figures {
+    fn add(&mut self, endpoint: &Endpoint, begun_ns: u64) {
+        let Self { text, ends } = self;
+        match endpoint.flows {
+            1 => {
+                text.push('#');
+                text.push_str(itoa::Buffer::new().format(endpoint.first));
+            }
+            several => text.push_str(itoa::Buffer::new().format(several)),
+        }
+        let flows = text.len();
+        let bytes = endpoint.bytes.map(|bytes| {
+            words::push_bytes(text, bytes);
+            text.len()
+        });
+        words::push_after(text, endpoint.first_ns.saturating_sub(begun_ns));
+        ends.push([flows, bytes[0], bytes[1], text.len()]);
     }
 
-    fn cells(&self) -> [&str; 6] {
-        let Self { endpoint, flows, bytes: [sent, received], first } = self;
-        [endpoint.name(), endpoint.over(), flows, sent, received, first]
+    /// Flows, bytes sent and received, and when it began.
+    fn row(&self, row: usize) -> [&str; 4] {
+        let mut from = match row {
+            0 => 0,
+            row => self.ends[row - 1][3],
+        };
+        self.ends[row].map(|to| {
+            let cell = &self.text[from..to];
+            from = to;
+            cell
+        })
     }
 }
 
@@ -115,21 +158,30 @@ impl<'a> Row<'a> {
 fn align(line: &mut String, cells: [&str; 6], widths: [usize; 6]) {
     line.clear();
     for ((cell, width), right) in cells.into_iter().zip(widths).zip(RIGHT) {
-        let blanks = std::iter::repeat_n(' ', width.saturating_sub(cell.len()));
+        let blanks = width.saturating_sub(cell.len());
         line.push_str("  ");
         if right {
-            line.extend(blanks);
+            push_blanks(line, blanks);
             line.push_str(cell);
         } else {
             line.push_str(cell);
-            line.extend(blanks);
+            push_blanks(line, blanks);
         }
     }
 }
 
+fn push_blanks(line: &mut String, mut count: usize) {
+    const BLANKS: &str = "                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        line.push_str(&BLANKS[..some]);
+        count -= some;
+    }
+}
+
 fn of_capture(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<()> {
-    let mut line =
-        format!("{} flows, {} packets, {}", summary.flows, summary.packets, words::bytes(summary.bytes));
+    let mut line = format!("{} flows, {} packets, ", summary.flows, summary.packets);
+    words::push_bytes(&mut line, summary.bytes);
     if summary.unparsed_packets > 0 {
         line.push_str(&format!(", {} packets not understood", summary.unparsed_packets));
     }

@@ -1,24 +1,24 @@
 //! The words that people read about a flow, in a table or an explanation.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 
+use super::ends::Written;
 use crate::record::{Disagreement, FlowRecord, L4, Reason, State};
 
 /// An end with its port, where the transport has any.
 pub(super) fn push_end(words: &mut String, l4: L4, end: SocketAddr) {
-    // Writing into memory doesn't fail.
-    let _ = match l4 {
-        L4::Tcp | L4::Udp => write!(words, "{end}"),
-        _ => write!(words, "{}", end.ip()),
+    let written = match l4 {
+        L4::Tcp | L4::Udp => Written::end(end),
+        _ => Written::address(end.ip()),
     };
+    words.push_str(written.as_str());
 }
 
 /// Transport, protocol, version, and what is carried in it.
 pub(super) fn push_over(words: &mut String, flow: &FlowRecord) {
-    let begun = words.len();
-    let _ = write!(words, "{}", flow.l4);
-    if flow.app != "unknown" && words.get(begun..) != Some(&flow.app) {
+    let l4 = flow.l4.word();
+    words.push_str(&l4);
+    if flow.app != "unknown" && flow.app != l4 {
         words.push('/');
         words.push_str(&flow.app);
     }
@@ -30,7 +30,7 @@ pub(super) fn push_over(words: &mut String, flow: &FlowRecord) {
         words.push('?');
     }
     if let Some(service) = &flow.port_suggests {
-        let _ = write!(words, " ({service}?)");
+        push_parts(words, [" (", service, "?)"]);
     }
 }
 
@@ -93,16 +93,29 @@ pub(super) fn colour(rank: u8) -> &'static str {
 }
 
 /// A span after something, in seconds.
-pub(super) fn after(nanoseconds: u64) -> String {
-    format!("+{:.3} s", nanoseconds as f64 / 1e9)
+pub(super) fn push_after(words: &mut String, nanoseconds: u64) {
+    let milliseconds = nanoseconds / 1_000_000 + nanoseconds % 1_000_000 / 500_000;
+    let (mut seconds, mut rest) = (itoa::Buffer::new(), itoa::Buffer::new());
+    // Three digits, behind a first that keeps zeros in front.
+    let rest = &rest.format(1000 + milliseconds % 1000)[1..];
+    push_parts(words, ["+", seconds.format(milliseconds / 1000), ".", rest, " s"]);
 }
 
 /// A number of bytes.
-pub(super) fn bytes(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{count} B"),
-        10_000..10_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        10_000_000..10_000_000_000 => format!("{:.1} MB", count as f64 / 1e6),
-        _ => format!("{:.1} GB", count as f64 / 1e9),
+pub(super) fn push_bytes(words: &mut String, count: u64) {
+    let (unit, word) = match count {
+        0..10_000 => return push_parts(words, [itoa::Buffer::new().format(count), " B"]),
+        10_000..10_000_000 => (1_000, " kB"),
+        10_000_000..10_000_000_000 => (1_000_000, " MB"),
+        _ => (1_000_000_000, " GB"),
+    };
+    let tenths = count / (unit / 10) + count % (unit / 10) / (unit / 20);
+    let (mut whole, mut part) = (itoa::Buffer::new(), itoa::Buffer::new());
+    push_parts(words, [whole.format(tenths / 10), ".", part.format(tenths % 10), word]);
+}
+
+fn push_parts<const N: usize>(words: &mut String, parts: [&str; N]) {
+    for part in parts {
+        words.push_str(part);
     }
 }
