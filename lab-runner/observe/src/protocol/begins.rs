@@ -70,33 +70,37 @@ impl Begins {
 
 /// Those of several protocols that may be meant by a first byte, each a bit, by its place among them.
 #[derive(Debug)]
-pub(crate) struct Candidates([u32; 256]);
+pub(crate) struct Candidates {
+    by_first: [u32; 256],
+    all: u32,
+}
 
 impl Candidates {
     /// Of protocols of which these are the beginnings; there are 32 at most.
     pub(crate) const fn of(begins: &[Begins]) -> Self {
         assert!(begins.len() <= u32::BITS as usize);
-        let mut sets = [0; 256];
-        let mut first = 0;
-        while first < sets.len() {
-            let mut place = 0;
-            while place < begins.len() {
+        let mut candidates = Self { by_first: [0; 256], all: 0 };
+        let mut place = 0;
+        while place < begins.len() {
+            candidates.all |= 1 << place;
+            let mut first = 0;
+            while first < candidates.by_first.len() {
                 if begins[place].has(first as u8) {
-                    sets[first] |= 1 << place;
+                    candidates.by_first[first] |= 1 << place;
                 }
-                place += 1;
+                first += 1;
             }
-            first += 1;
+            place += 1;
         }
-        Self(sets)
+        candidates
     }
 
     /// The places of those that bytes may be of, in order. A byte alone may be any's: more will come.
     #[inline]
     pub(crate) fn for_bytes(&self, bytes: &[u8]) -> impl Iterator<Item = usize> + use<> {
         let mut left = match bytes {
-            [first, _, ..] => self.0[usize::from(*first)],
-            _ => self.0.iter().fold(0, |all, set| all | set),
+            [first, _, ..] => self.by_first[usize::from(*first)],
+            _ => self.all,
         };
         std::iter::from_fn(move || {
             let place = left.trailing_zeros();
