@@ -71,14 +71,14 @@ impl Begins {
 /// Those of several protocols that may be meant by a first byte, each a bit, by its place among them.
 #[derive(Debug)]
 pub(crate) struct Candidates {
-    by_first: [u32; 256],
-    all: u32,
+    by_first: [u64; 256],
+    all: u64,
 }
 
 impl Candidates {
-    /// Of protocols of which these are the beginnings; there are 32 at most.
+    /// Of protocols of which these are the beginnings; there are 64 at most.
     pub(crate) const fn of(begins: &[Begins]) -> Self {
-        assert!(begins.len() <= u32::BITS as usize);
+        assert!(begins.len() <= u64::BITS as usize, "a wider number has to hold so many");
         let mut candidates = Self { by_first: [0; 256], all: 0 };
         let mut place = 0;
         while place < begins.len() {
