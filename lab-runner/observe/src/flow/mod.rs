@@ -140,6 +140,11 @@ impl Flow {
         self.evidence.get_or_insert_default()
     }
 
+    /// Whether there were names that did not fit.
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.evidence.as_ref().is_some_and(|evidence| evidence.dropped > 0)
+    }
+
     /// All that was learnt.
     pub(crate) fn take_evidence(&mut self) -> Evidence {
         self.evidence.take().map_or_else(Evidence::default, |evidence| *evidence)

@@ -75,7 +75,7 @@ impl Facts<'_, '_> {
     /// These bytes, if they are heard again on this flow, tell nothing new.
     pub(super) fn heard(&mut self, bytes: &[u8]) {
         // Each name that doesn't fit counts.
-        if self.flow.evidence().dropped == 0 {
+        if !self.flow.has_dropped() {
             self.context.repeats.keep((self.context.key, self.flow.first_frame), bytes);
         }
     }
