@@ -76,23 +76,21 @@ pub(crate) struct Candidates {
 }
 
 impl Candidates {
-    /// Of protocols of which these are the beginnings; there are 64 at most.
-    pub(crate) const fn of(begins: &[Begins]) -> Self {
-        assert!(begins.len() <= u64::BITS as usize, "a wider number has to hold so many");
-        let mut candidates = Self { by_first: [0; 256], all: 0 };
-        let mut place = 0;
-        while place < begins.len() {
-            candidates.all |= 1 << place;
-            let mut first = 0;
-            while first < candidates.by_first.len() {
-                if begins[place].has(first as u8) {
-                    candidates.by_first[first] |= 1 << place;
-                }
-                first += 1;
+    pub(crate) const NONE: Self = Self { by_first: [0; 256], all: 0 };
+
+    /// With one more protocol, behind the others; there are 64 at most.
+    pub(crate) const fn and(mut self, begins: Begins) -> Self {
+        assert!(self.all != u64::MAX, "a wider number has to hold so many");
+        let bit = self.all + 1;
+        self.all |= bit;
+        let mut first = 0;
+        while first < self.by_first.len() {
+            if begins.has(first as u8) {
+                self.by_first[first] |= bit;
             }
-            place += 1;
+            first += 1;
         }
-        candidates
+        self
     }
 
     /// The places of those that bytes may be of, in order. A byte alone may be any's: more will come.
@@ -116,12 +114,11 @@ mod tests {
 
     #[test]
     fn a_byte_leaves_those_that_may_begin_with_it_in_their_order() {
-        let candidates = Candidates::of(&[
-            Begins::with(b"r"),
-            Begins::ANYHOW,
-            Begins::like(&[b"EHLO", b"220"]).in_any_case(),
-            Begins::between(b'A', b'Z').or(Begins::with(&[0xff])),
-        ]);
+        let candidates = Candidates::NONE
+            .and(Begins::with(b"r"))
+            .and(Begins::ANYHOW)
+            .and(Begins::like(&[b"EHLO", b"220"]).in_any_case())
+            .and(Begins::between(b'A', b'Z').or(Begins::with(&[0xff])));
         let of = |bytes: &[u8]| candidates.for_bytes(bytes).collect::<Vec<_>>();
         assert_eq!(of(b"r6"), [0, 1]);
         assert_eq!(of(b"e "), [1, 2]);

@@ -1,7 +1,7 @@
 //! Every protocol that is told by its bytes: a line each. The first that says yes has the flow, so what is told by strong
 //! signatures stands before what is told by weak ones.
 
-use super::begins::{Begins, Candidates};
+use super::begins::Candidates;
 use super::facts::Facts;
 use super::interface::{Datagram, DatagramProtocol, Heard, Listen, Opening, Probe, StreamProtocol};
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Protocols of datagrams.
-pub(crate) const DATAGRAMS: &[DatagramProtocol] = &[
+const DATAGRAMS: &[DatagramProtocol] = &[
     dns::OVER_UDP,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
@@ -45,7 +45,7 @@ pub(crate) const DATAGRAMS: &[DatagramProtocol] = &[
 ];
 
 /// Protocols of streams.
-pub(crate) const STREAMS: &[StreamProtocol] = &[
+const STREAMS: &[StreamProtocol] = &[
     dns::OVER_TCP,
     tls::PROTOCOL,
     stun::OVER_TCP,
@@ -80,22 +80,22 @@ pub(crate) const STREAMS: &[StreamProtocol] = &[
 
 /// Which of [`DATAGRAMS`] a first byte leaves.
 static DATAGRAM_CANDIDATES: Candidates = {
-    let (mut begins, mut at) = ([Begins::ANYHOW; DATAGRAMS.len()], 0);
-    while at < begins.len() {
-        begins[at] = DATAGRAMS[at].begins;
+    let (mut candidates, mut at) = (Candidates::NONE, 0);
+    while at < DATAGRAMS.len() {
+        candidates = candidates.and(DATAGRAMS[at].begins);
         at += 1;
     }
-    Candidates::of(&begins)
+    candidates
 };
 
 /// Which of [`STREAMS`] a first byte leaves.
 static STREAM_CANDIDATES: Candidates = {
-    let (mut begins, mut at) = ([Begins::ANYHOW; STREAMS.len()], 0);
-    while at < begins.len() {
-        begins[at] = STREAMS[at].begins;
+    let (mut candidates, mut at) = (Candidates::NONE, 0);
+    while at < STREAMS.len() {
+        candidates = candidates.and(STREAMS[at].begins);
         at += 1;
     }
-    Candidates::of(&begins)
+    candidates
 };
 
 /// The protocols that a stream may be of, each with its place in the table, which is `from` or one behind it.

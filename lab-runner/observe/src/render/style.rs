@@ -1,5 +1,7 @@
 //! How text looks on a terminal, and in a pipe.
 
+use super::words::push_parts;
+
 /// How text looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Style {
@@ -22,11 +24,7 @@ impl Style {
     pub(super) fn push(self, code: &str, text: &str, line: &mut String) {
         match self {
             Self::Plain => line.push_str(text),
-            Self::Colour => {
-                for part in ["\x1b[", code, "m", text, "\x1b[0m"] {
-                    line.push_str(part);
-                }
-            }
+            Self::Colour => push_parts(line, ["\x1b[", code, "m", text, "\x1b[0m"]),
         }
     }
 

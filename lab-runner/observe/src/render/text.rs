@@ -82,7 +82,7 @@ fn of_client(
     style.push("1", Written::address(client.address).as_str(), line);
     if let Some(mac) = client.mac() {
         line.push_str("  ");
-        style.push("2", str::from_utf8(&mac.letters()).unwrap_or_default(), line);
+        style.push("2", &mac.to_string(), line);
     }
     line.push('\n');
     out.write_all(line.as_bytes())?;

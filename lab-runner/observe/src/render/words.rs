@@ -114,7 +114,8 @@ pub(super) fn push_bytes(words: &mut String, count: u64) {
     push_parts(words, [whole.format(tenths / 10), ".", part.format(tenths % 10), word]);
 }
 
-fn push_parts<const N: usize>(words: &mut String, parts: [&str; N]) {
+/// One text behind the other.
+pub(super) fn push_parts<const N: usize>(words: &mut String, parts: [&str; N]) {
     for part in parts {
         words.push_str(part);
     }

@@ -175,3 +175,16 @@ fn what_is_said_again_on_the_link_tells_each_flow_the_same_and_each_oddity_count
     assert_eq!(told, [vec!["u8.local", "v9.local", "odd.local"], vec!["u8.local"], vec!["v9.local"]]);
     assert_eq!(seen.summary.weird["dns_trailing_bytes"], 3);
 }
+
+#[test]
+fn names_that_do_not_fit_count_each_time_that_they_are_said() {
+    let said =
+        |number: u32| message([0x84, 0], &[], &[record(&format!("h{number}.local"), A, 60, &ADDRESS)], &[]);
+    let mut wire = Wire::new();
+    // A flow keeps 512.
+    for number in (0..513).chain([511, 512, 512]) {
+        wire.udp("192.0.2.10:5353", "224.0.0.251:5353", &said(number));
+    }
+    let seen = wire.observe();
+    assert_eq!((seen.flows[0].names.len(), seen.summary.names_evicted), (512, 3));
+}
