@@ -81,21 +81,24 @@ impl Halves {
     /// What one observer would tell.
     pub fn finish(self) -> Observation {
         let mut flows = Vec::new();
-        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record));
+        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record.take()));
         Observation { flows, summary, canaries }
     }
 
-    /// Hands out one flow after the other, in the order of their first packets.
-    pub fn finish_each(self, mut each: impl FnMut(FlowRecord) + Send) -> Ended {
-        self.tell(VecDeque::push_back, |stretch: &mut VecDeque<FlowRecord>, _| {
-            if let Some(record) = stretch.pop_front() {
-                each(record);
+    /// Lends one flow after the other, in the order of their first packets.
+    pub fn finish_each(self, mut each: impl FnMut(&mut FlowRecord) + Send) -> Ended {
+        let add = |stretch: &mut VecDeque<FlowRecord>, record: &mut FlowRecord| {
+            stretch.push_back(record.take());
+        };
+        self.tell(add, |stretch, _| {
+            if let Some(mut record) = stretch.pop_front() {
+                each(&mut record);
             }
         })
     }
 
     /// Tells all flows: two threads `add` them to what each gathers, in the order of their first packets.
-    pub fn gather<T: Default + Send>(self, add: impl Fn(&mut T, FlowRecord) + Sync) -> ([T; 2], Ended) {
+    pub fn gather<T: Default + Send>(self, add: impl Fn(&mut T, &mut FlowRecord) + Sync) -> ([T; 2], Ended) {
         let Self { observers: [mut first, mut second], numbers, names } = self;
         let gather = |observer: &mut Observer, numbers: &[u64]| {
             let mut gathered = T::default();
@@ -115,7 +118,7 @@ impl Halves {
     /// order of their first packets; `take` is given a stretch and how many of its flows were taken before.
     pub fn tell<T: Default + Send>(
         self,
-        add: impl Fn(&mut T, FlowRecord) + Sync,
+        add: impl Fn(&mut T, &mut FlowRecord) + Sync,
         take: impl FnMut(&mut T, usize) + Send,
     ) -> Ended {
         let Self { observers: [mut first, mut second], numbers, names } = self;
@@ -207,8 +210,11 @@ mod tests {
         let take = |stretch: &mut VecDeque<FlowRecord>, _: usize| told.extend(stretch.pop_front());
         let telling = Telling::new(numbers.each_ref().map(Vec::as_slice), take);
         telling.waits_for_none();
-        telling.tell(0, &mut first, &names, VecDeque::push_back);
-        telling.tell(1, &mut second, &names, VecDeque::push_back);
+        let add = |stretch: &mut VecDeque<FlowRecord>, record: &mut FlowRecord| {
+            stretch.push_back(record.take());
+        };
+        telling.tell(0, &mut first, &names, add);
+        telling.tell(1, &mut second, &names, add);
         drop(telling);
         assert_eq!(told.len(), 30_000);
         assert!(told == expected);

@@ -42,7 +42,7 @@ pub use halves::Halves;
 pub use observer::{CANARY_ETHERTYPE, Consulted, Ended, Observer, Options};
 pub use record::{
     Disagreement, FlowRecord, L4, LinkFrame, MacAddr, Name, NameKind, Observation, Reason, State, Summary,
-    Weird,
+    Weird, Word,
 };
 pub use render::{
     JsonLines, JsonStretch, Style, Table, render_explanation, render_json, render_json_flows,

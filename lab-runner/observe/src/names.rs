@@ -62,11 +62,13 @@ enum Client {
 struct Habits {
     used_dns: Moment,
     hidden_dns: Moment,
+    /// It got answers that are kept.
+    is_told: bool,
 }
 
 impl Default for Habits {
     fn default() -> Self {
-        Self { used_dns: Moment::NEVER, hidden_dns: Moment::NEVER }
+        Self { used_dns: Moment::NEVER, hidden_dns: Moment::NEVER, is_told: false }
     }
 }
 
@@ -123,6 +125,8 @@ pub(crate) struct Names {
     answers: HashMap<(Client, Addr), Vec<Answer>, Hasher>,
     clients: HashMap<Client, Habits, Hasher>,
     behind: HashMap<MacAddr, Behind, Hasher>,
+    /// Who began the last flow: begins the next one, too, as a rule.
+    sender: Option<(MacAddr, Addr)>,
     max_answers: usize,
     bytes: usize,
     now: Moment,
@@ -137,6 +141,7 @@ impl Names {
             answers: HashMap::default(),
             clients: HashMap::default(),
             behind: HashMap::default(),
+            sender: None,
             max_answers,
             bytes: 0,
             now: Moment::default(),
@@ -175,10 +180,17 @@ impl Names {
     /// Notes which link address a flow's first sender has.
     pub(crate) fn sent_from(&mut self, mac: Option<MacAddr>, addr: Addr) {
         let Some(mac) = mac.filter(|_| !self.over) else { return };
-        if addr.is_local() || (self.behind.len() >= MAX_CLIENTS && !self.behind.contains_key(&mac)) {
+        let is_last = self.sender == Some((mac, addr));
+        if !is_last
+            && (addr.is_local() || (self.behind.len() >= MAX_CLIENTS && !self.behind.contains_key(&mac)))
+        {
             return;
         }
         let now = self.moment();
+        if is_last {
+            return;
+        }
+        self.sender = Some((mac, addr));
         self.behind.entry(mac).or_default().sees(addr, now);
     }
 
@@ -198,10 +210,16 @@ impl Names {
         }
         let now = self.moment();
         for client in [Some(Client::Ip(addr)), mac.map(Client::Mac)].into_iter().flatten() {
-            if self.clients.len() < MAX_CLIENTS || self.clients.contains_key(&client) {
-                set(self.clients.entry(client).or_default(), now);
+            if let Some(habits) = self.client(client) {
+                set(habits, now);
             }
         }
+    }
+
+    /// A client's habits; `None` where no more clients are kept.
+    fn client(&mut self, client: Client) -> Option<&mut Habits> {
+        let has_room = self.clients.len() < MAX_CLIENTS || self.clients.contains_key(&client);
+        has_room.then(|| self.clients.entry(client).or_default())
     }
 
     /// The client got an answer.
@@ -239,28 +257,16 @@ impl Names {
                 // Most addresses have one name.
                 let answers = self.answers.entry(key).or_insert_with(|| Vec::with_capacity(1));
                 answers.push(Answer { name, chain, frame, ttl: address.ttl, at });
+                if let Some(habits) = self.client(client) {
+                    habits.is_told = true;
+                }
             }
         }
     }
 
-    /// What the client knew of an address at a moment.
-    pub(crate) fn known(&self, addr: Addr, mac: Option<MacAddr>, server: Addr, at: Moment) -> Known<'_> {
-        let at = at.in_the_capture();
-        let mut known = Known::default();
-        let one_host = |mac: &MacAddr| self.behind.get(mac).is_some_and(|behind| behind.is_one_host(at));
-        for client in [Some(Client::Ip(addr)), mac.filter(one_host).map(Client::Mac)].into_iter().flatten() {
-            if let Some(habits) = self.clients.get(&client) {
-                known.used_dns |= habits.used_dns < at;
-                known.hidden_dns |= habits.hidden_dns < at;
-            }
-            let answers = self.answers.get(&(client, server)).into_iter().flatten();
-            for answer in answers.filter(|answer| answer.at < at) {
-                if !known.answers.contains(&answer) {
-                    known.answers.push(answer);
-                }
-            }
-        }
-        known
+    /// Ready to say what clients knew.
+    pub(crate) fn recall(&self) -> Recall<'_> {
+        Recall { names: self, client: None, facets: [None; 2], behind: None }
     }
 
     /// What one would have noted who saw what both saw; `None` where a bound might have kept some of it away.
@@ -281,6 +287,7 @@ impl Names {
             let ours = self.clients.entry(client).or_default();
             ours.used_dns = ours.used_dns.min(theirs.used_dns);
             ours.hidden_dns = ours.hidden_dns.min(theirs.hidden_dns);
+            ours.is_told |= theirs.is_told;
         }
         self.answers.reserve(other.answers.len());
         for (key, theirs) in other.answers {
@@ -308,6 +315,62 @@ impl Names {
         }
         self.bytes += other.bytes;
         Some(self)
+    }
+}
+
+/// Says what clients knew, and has at hand what is known of the last one: flows behind each other often have the same.
+#[derive(Debug)]
+pub(crate) struct Recall<'a> {
+    names: &'a Names,
+    client: Option<(Addr, Option<MacAddr>)>,
+    /// The client as its address, and as its link address.
+    facets: [Option<Facet<'a>>; 2],
+    /// What was seen behind its link address.
+    behind: Option<&'a Behind>,
+}
+
+/// A client that had looked something up, or may have.
+#[derive(Debug, Clone, Copy)]
+struct Facet<'a> {
+    client: Client,
+    habits: Option<&'a Habits>,
+}
+
+impl<'a> Recall<'a> {
+    /// What a client knew of an address at a moment.
+    pub(crate) fn known(&mut self, addr: Addr, mac: Option<MacAddr>, server: Addr, at: Moment) -> Known<'a> {
+        if self.client != Some((addr, mac)) {
+            self.client = Some((addr, mac));
+            self.facets = [Some(Client::Ip(addr)), mac.map(Client::Mac)].map(|client| self.facet(client?));
+            self.behind = mac.and_then(|mac| self.names.behind.get(&mac));
+        }
+        let at = at.in_the_capture();
+        let mut known = Known::default();
+        let [as_address, as_link_address] = self.facets;
+        let is_one_host = || self.behind.is_some_and(|behind| behind.is_one_host(at));
+        for facet in [as_address, as_link_address.filter(|_| is_one_host())].into_iter().flatten() {
+            if let Some(habits) = facet.habits {
+                known.used_dns |= habits.used_dns < at;
+                known.hidden_dns |= habits.hidden_dns < at;
+                if !habits.is_told {
+                    continue;
+                }
+            }
+            let answers = self.names.answers.get(&(facet.client, server)).into_iter().flatten();
+            for answer in answers.filter(|answer| answer.at < at) {
+                if !known.answers.contains(&answer) {
+                    known.answers.push(answer);
+                }
+            }
+        }
+        known
+    }
+
+    /// `None` where the client never looked anything up.
+    fn facet(&self, client: Client) -> Option<Facet<'a>> {
+        let habits = self.names.clients.get(&client);
+        // Where no more clients were kept, it may have answers all the same.
+        (habits.is_some() || self.names.clients.len() >= MAX_CLIENTS).then_some(Facet { client, habits })
     }
 }
 

@@ -1,13 +1,12 @@
 //! From a flow's evidence to its state: named, ambiguous, or unresolved and why.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::flow::{Evidence, Flow, Hot, SERVER, UNKNOWN};
 use crate::ip::Addr;
 use crate::names::{Answer, Known};
 use crate::ports;
-use crate::record::{Disagreement, FlowRecord, L4, Name, NameKind, Reason, State};
+use crate::record::{Disagreement, FlowRecord, L4, Name, NameKind, Reason, State, Word};
 
 /// Names of DNS with their CNAMEs that a record shows, and how many bytes of CNAMEs; many flows may know the same ones.
 const MAX_CHAINS: usize = 4;
@@ -23,14 +22,14 @@ struct Decision {
 }
 
 /// A flow's record by what its client knew, without its numbers; adds how many names did not fit into it.
-// Records are large: one that is returned beside something else is copied on its way.
+// One that is returned beside something else is copied on its way.
 pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>, dropped: &mut u64) -> FlowRecord {
     let evidence = flow.take_evidence();
     let [client, server] = hot.ends();
     let verdict = decide(hot, flow, &evidence, known);
     let (shown, left_out) = shown(&evidence, &known.answers);
     let port_suggests = match flow.app {
-        UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Cow::Borrowed),
+        UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Word::from),
         _ => None,
     };
     *dropped += evidence.dropped + left_out;
@@ -49,7 +48,7 @@ pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>, dropped: &mu
         last_ns: hot.last_ns,
         packets: hot.packets,
         bytes: hot.bytes,
-        app: flow.app.to_owned(),
+        app: flow.app.into(),
         names,
         state: verdict.state,
         reason: verdict.reason,
@@ -69,7 +68,7 @@ pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>, dropped: &mu
         unread: flow.unread,
         version: evidence.version.map(Into::into),
         ja4: evidence.ja4,
-        carries: evidence.carries.iter().map(|&what| what.to_owned()).collect(),
+        carries: evidence.carries.into_iter().map(Word::from).collect(),
         weird,
         port_suggests,
         silent: hot.key.l4() == L4::Tcp && !hot.payload_seen,

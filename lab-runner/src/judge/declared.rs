@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use lab_observe::Reason;
+use lab_observe::{Reason, Word};
 
 use super::admit::{self, Ruling};
 use super::identity::{Doubt, Identity, LookUps, Server};
@@ -15,12 +15,12 @@ use crate::observation::{AttributedFlow, Confidence, Role, Sides};
 
 /// What tells one hidden flow from another, as far as declarations ask: its phase, what it speaks and in which version,
 /// and everything else.
-type Kind<T> = (T, T, Option<T>, (Transport, u16, Role, Confidence, [bool; 5], Option<Reason>, LookUps));
+type Kind<P, W> = (P, W, Option<W>, (Transport, u16, Role, Confidence, [bool; 5], Option<Reason>, LookUps));
 
 /// What the nearest declaration makes of each kind of hidden flow.
 #[derive(Default)]
 struct Hidden<'m> {
-    kinds: Vec<Kind<String>>,
+    kinds: Vec<Kind<String, Word>>,
     rulings: Vec<Option<(Place, Ruling<'m>)>>,
     places: Places,
 }
@@ -103,7 +103,7 @@ impl<'m> Declared<'m> {
         let flags = [record.guessed, record.answered, record.silent, record.ech, record.ja4.is_some()];
         let (port, talker) = (record.server.port(), &flow.talker);
         let rest = (transport, port, talker.role, talker.confidence, flags, record.reason, look_ups);
-        let kind: Kind<&str> = (&flow.phase, &record.app, record.version.as_deref(), rest);
+        let kind: Kind<&str, &str> = (&flow.phase, &record.app, record.version.as_deref(), rest);
         let Hidden { kinds, rulings, places } = &mut *self.hidden.borrow_mut();
         let place = places.of(kind, kinds.len(), |place| {
             let (phase, app, version, rest) = &kinds[place];

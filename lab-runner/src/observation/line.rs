@@ -1,6 +1,6 @@
 //! `observation.jsonl`: a line a flow, with the product's own ends written as roles and times since the attempt began.
 
-use lab_observe::{Disagreement, FlowRecord, L4, Name, Reason, State, Weird};
+use lab_observe::{Disagreement, FlowRecord, L4, Name, Reason, State, Weird, Word};
 use serde::Serialize;
 
 use super::{AttemptObservation, AttributedFlow, Sides, Since, Talker};
@@ -37,7 +37,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ja4: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    carries: &'a [String],
+    carries: &'a [Word],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     weird: &'a [Weird],
     talker: &'a Talker,

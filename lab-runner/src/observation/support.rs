@@ -236,7 +236,7 @@ pub(crate) fn flow(ms: u64, l4: L4, server: &str, app: &str) -> FlowRecord {
         last_ns: WALL_NS + ms * 1_000_000 + 900_000,
         packets: [9, 8],
         bytes: [1203, 5120],
-        app: app.into(),
+        app: app.to_owned().into(),
         reason: Some(Reason::NeverQueried),
         frames: [ms, ms + 16],
         client_mac: Some(PHONE),

@@ -141,7 +141,12 @@ impl Scene {
             .filter_map(|flow| {
                 let mut names = flow.names.iter().filter(|name| name.kind == NameKind::Dns);
                 let address = SocketAddrV4::new(v4(flow.server.ip())?, flow.server.port());
-                Some(Server { name: names.next()?.name.clone(), address, l4: flow.l4, app: flow.app.clone() })
+                Some(Server {
+                    name: names.next()?.name.clone(),
+                    address,
+                    l4: flow.l4,
+                    app: flow.app.to_string(),
+                })
             })
             .max_by_key(|server| (server.l4 == L4::Tcp, server.app != "unknown"));
         Some(Self {

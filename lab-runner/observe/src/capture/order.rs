@@ -7,6 +7,15 @@ pub(super) enum Order {
 }
 
 impl Order {
+    /// Numbers that stand behind each other, of which the machine's order was assumed.
+    #[inline]
+    pub(super) fn of_machine<const COUNT: usize>(self, numbers: [u32; COUNT]) -> [u32; COUNT] {
+        match self {
+            Self::Little => numbers.map(u32::to_le),
+            Self::Big => numbers.map(u32::to_be),
+        }
+    }
+
     #[inline]
     pub(super) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
         let field = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;

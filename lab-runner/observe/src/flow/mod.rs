@@ -110,7 +110,7 @@ impl Evidence {
 
     /// The oddities as a record shows them.
     pub(crate) fn weird_words(&self) -> Vec<Weird> {
-        self.weird.iter().map(|&(word, frame)| Weird { word: word.to_owned(), frame }).collect()
+        self.weird.iter().map(|&(word, frame)| Weird { word: word.into(), frame }).collect()
     }
 }
 

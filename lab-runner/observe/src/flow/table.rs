@@ -36,9 +36,9 @@ impl Default for Flows {
 }
 
 impl Flows {
+    /// The flow of a key; the hash is what [`Flows::hash`] gives for it.
     #[inline(always)]
-    pub(crate) fn find(&mut self, key: &Key) -> Option<usize> {
-        let hash = self.hash(key);
+    pub(crate) fn find(&mut self, key: &Key, hash: u32) -> Option<usize> {
         let (recent, index) = &self.recent[hash as usize % RECENT];
         if recent == key { Some(*index as usize) } else { self.find_among_all(key, hash) }
     }
@@ -51,16 +51,22 @@ impl Flows {
         Some(index as usize)
     }
 
-    /// Adds a flow, which is found by its key from now on.
-    pub(crate) fn add(&mut self, hot: Hot, cold: Flow, begun: Moment) -> usize {
+    /// Adds a flow, which is found by its key and that key's hash from now on; `last` is what was found until now.
+    pub(crate) fn add(
+        &mut self,
+        last: Option<usize>,
+        hash: u32,
+        hot: Hot,
+        cold: Flow,
+        begun: Moment,
+    ) -> usize {
         let (index, key) = (self.hot.len(), hot.key);
-        let hash = self.hash(&key);
-        let is_it = |&(known, index): &(u32, u32)| known == hash && self.hot[index as usize].key == key;
-        match self.open.find_mut(spread(hash), is_it) {
-            Some((_, known)) => {
-                self.hot[*known as usize].superseded = true;
-                *known = index as u32;
-            }
+        let known = last.and_then(|last| {
+            self.hot[last].superseded = true;
+            self.open.find_mut(spread(hash), |(_, known)| *known as usize == last)
+        });
+        match known {
+            Some((_, known)) => *known = index as u32,
             None => {
                 self.open.insert_unique(spread(hash), (hash, index as u32), |(known, _)| spread(*known));
             }
@@ -72,8 +78,9 @@ impl Flows {
         index
     }
 
+    /// What a key is found by.
     #[inline]
-    fn hash(&self, key: &Key) -> u32 {
+    pub(crate) fn hash(&self, key: &Key) -> u32 {
         key.hash(&self.state) as u32
     }
 

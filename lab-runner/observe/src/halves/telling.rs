@@ -72,7 +72,7 @@ impl<'a, T: Default + Send, F: FnMut(&mut T, usize) + Send> Telling<'a, T, F> {
         half: usize,
         observer: &mut Observer,
         names: &Names,
-        add: impl Fn(&mut T, FlowRecord),
+        add: impl Fn(&mut T, &mut FlowRecord),
     ) {
         let _leaving = Leaving(self);
         let flows: u64 = self.numbers.iter().map(|numbers| numbers.len() as u64).sum();

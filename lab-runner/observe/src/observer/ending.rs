@@ -4,7 +4,7 @@ use super::Observer;
 use crate::explain::Explanation;
 use crate::flow::{CLIENT, Flow, Flows, Hot, SERVER, Stage};
 use crate::moment::Moment;
-use crate::names::{Known, Names};
+use crate::names::{Known, Names, Recall};
 use crate::record::{FlowRecord, LinkFrame, Observation, Summary};
 use crate::weird::Oddities;
 use crate::{state, tcp, udp};
@@ -24,12 +24,12 @@ impl Observer {
     /// No more frames: says what was seen.
     pub fn finish(self) -> Observation {
         let mut flows = Vec::with_capacity(self.flows.len());
-        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record));
+        let Ended { summary, canaries, .. } = self.finish_each(|record| flows.push(record.take()));
         Observation { flows, summary, canaries }
     }
 
-    /// No more frames: hands out one flow after the other, in the order of their first packets, without keeping any.
-    pub fn finish_each(mut self, each: impl FnMut(FlowRecord)) -> Ended {
+    /// No more frames: lends one flow after the other, in the order of their first packets, without keeping any.
+    pub fn finish_each(mut self, each: impl FnMut(&mut FlowRecord)) -> Ended {
         let names = self.close();
         let explanation = self.tell(&names, |index| index as u64 + 1, each);
         Ended { explanation, ..self.ended(&names) }
@@ -50,10 +50,11 @@ impl Observer {
         &mut self,
         names: &Names,
         number: impl Fn(usize) -> u64,
-        mut each: impl FnMut(FlowRecord),
+        mut each: impl FnMut(&mut FlowRecord),
     ) -> Option<Explanation> {
         let Flows { hot, mut cold, begun, .. } = std::mem::take(&mut self.flows);
         let mut explanation = None;
+        let mut recall = names.recall();
         for (index, ((hot, flow), begun)) in hot.iter().zip(&mut cold).zip(begun).enumerate() {
             let stage = std::mem::take(&mut flow.stage);
             let mut context = self.shared.context(hot.last_frame, hot);
@@ -62,7 +63,7 @@ impl Observer {
                 Stage::Udp(udp) => udp::finish(udp, flow, &mut context),
                 Stage::Tcp(None) | Stage::Done => {}
             }
-            let known = known(names, hot, flow, begun);
+            let known = known(&mut recall, hot, flow, begun);
             let mut watched = self.watched.take_if(|watched| watched.index == index);
             if let Some(watched) = &mut watched {
                 watched.look(hot, flow, &known);
@@ -74,7 +75,8 @@ impl Observer {
             if let Some(watched) = watched {
                 explanation = Some(watched.explained(record.clone()));
             }
-            each(record);
+            // Records are large: one that is given away is copied on its way.
+            each(&mut record);
         }
         explanation
     }
@@ -97,13 +99,13 @@ impl Observer {
         if let Some(watched) = self.watched.as_mut().filter(|watched| watched.index == index) {
             let Flows { hot, cold, begun, .. } = &mut self.flows;
             let (hot, flow) = (&hot[index], &mut cold[index]);
-            watched.look(hot, flow, &known(&self.shared.names, hot, flow, begun[index]));
+            watched.look(hot, flow, &known(&mut self.shared.names.recall(), hot, flow, begun[index]));
         }
     }
 }
 
 /// What a flow's client knew of its server when it began.
-fn known<'a>(names: &'a Names, hot: &Hot, flow: &Flow, begun: Moment) -> Known<'a> {
+fn known<'a>(recall: &mut Recall<'a>, hot: &Hot, flow: &Flow, begun: Moment) -> Known<'a> {
     let ends = hot.ends();
-    names.known(ends[CLIENT].0, flow.client_mac, ends[SERVER].0, begun)
+    recall.known(ends[CLIENT].0, flow.client_mac, ends[SERVER].0, begun)
 }

@@ -1,7 +1,7 @@
 //! Which flow a packet belongs to: the one that goes on, or a new one.
 
 use super::Observer;
-use crate::flow::{CLIENT, Hot, Key, SERVER};
+use crate::flow::{CLIENT, Flow, Hot, Key, SERVER};
 use crate::icmp_error::{self, Quoted, is_icmp};
 use crate::opening;
 use crate::packet::Packet;
@@ -13,7 +13,7 @@ impl Observer {
     pub(super) fn reported(&mut self, error: &Packet<'_>, quoted: &Quoted) -> bool {
         let Packet { wire, ends, .. } = error;
         let (key, forward) = Key::new(quoted.src, quoted.dst, quoted.protocol, wire.link.vlan, ends.tunnel);
-        let Some(index) = self.flows.find(&key) else { return false };
+        let Some(index) = self.flows.find(&key, self.flows.hash(&key)) else { return false };
         let flow = &mut self.flows.hot[index];
         // An error goes to who sent the packet that it is about.
         if quoted.src.0 != ends.dst.0 || flow.has_rested(wire.frame.ts_ns) {
@@ -41,7 +41,8 @@ impl Observer {
     pub(super) fn flow(&mut self, packet: &Packet<'_>) -> Option<(usize, usize)> {
         let Packet { wire, ends, transport, .. } = packet;
         let (key, forward) = Key::new(ends.src, ends.dst, ends.protocol, wire.link.vlan, ends.tunnel);
-        let last = self.flows.find(&key);
+        let hash = self.flows.hash(&key);
+        let last = self.flows.find(&key, hash);
         let has_rested = last.is_some_and(|index| self.flows.hot[index].has_rested(wire.frame.ts_ns));
         let known = last.filter(|index| match *transport {
             Transport::Tcp { seq, flags, .. } if flags & (SYN | ACK) == SYN => {
@@ -59,26 +60,29 @@ impl Observer {
                 // What ICMP says after a rest is no answer to what was said before.
                 let goes_on = has_rested && !is_icmp(ends.protocol);
                 let before = last.filter(|_| goes_on);
-                self.begin(packet, key, forward, before)
+                let (flow, hot) = self.begin(packet, key, forward, before);
+                self.flows.add(last, hash, hot, flow, self.shared.names.moment())
             }
         };
         let flow = &mut self.flows.hot[index];
         let side = if flow.client_is_low == forward { CLIENT } else { SERVER };
         flow.packet(wire.frame, wire.number, side, packet.length(), wire.link.src);
-        self.fast_path.remember(packet, index, side);
+        match known {
+            Some(_) => self.fast_path.remember(packet, index, side),
+            None => self.fast_path.remember_first(packet, index, side),
+        }
         Some((index, side))
     }
 
-    fn begin(&mut self, packet: &Packet<'_>, key: Key, forward: bool, before: Option<usize>) -> usize {
+    fn begin(&mut self, packet: &Packet<'_>, key: Key, forward: bool, before: Option<usize>) -> (Flow, Hot) {
         let begun_ns = self.begun_ns.unwrap_or_default();
         let client_was_low = before.map(|index| self.flows.hot[index].client_is_low);
         let before = before.map(|index| &mut self.flows.cold[index]);
         let (flow, client_is_low) = opening::begin(packet, forward, before.zip(client_was_low), begun_ns);
-        let names = &mut self.shared.names;
-        names.sent_from(packet.src_mac(), packet.ends.src.0);
+        self.shared.names.sent_from(packet.src_mac(), packet.ends.src.0);
         let mut hot = Hot::new(key, client_is_low, flow.client_mac);
         hot.wants = flow.stage.wants();
-        self.flows.add(hot, flow, names.moment())
+        (flow, hot)
     }
 
     /// A SYN (from the key's smaller end, if `from_low`) begins another connection between the same ends: this one was

@@ -6,13 +6,12 @@
 mod summary;
 mod words;
 
-use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 pub use summary::{Aside, Summary};
-pub use words::{BadMacAddr, L4, MacAddr, UnknownL4};
+pub use words::{BadMacAddr, L4, MacAddr, UnknownL4, Word};
 
 /// The version of the records' format, written in [`Summary::format`].
 pub const FORMAT: u32 = 1;
@@ -60,7 +59,7 @@ pub struct FlowRecord {
     /// Bytes, of whole frames as they were on the wire: from the client, from the server.
     pub bytes: [u64; 2],
     /// What is spoken, known by its bytes: `tls`, `http`, `dns`, `ntp`, `nd`, …; or `unknown`.
-    pub app: String,
+    pub app: Word,
     /// All evidence for names, in the order in which it was seen.
     pub names: Vec<Name>,
     /// Whether the names tell who the server is.
@@ -114,19 +113,19 @@ pub struct FlowRecord {
     /// The version of `app`: as the server chose it, or as the client offered it (`1.3`, `v1`, `draft-29`, `Q046`); where
     /// TLS begins inside of another protocol, TLS's (`tls1.3`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub version: Option<Word>,
     /// The client's TLS fingerprint (JA4, FoxIO's technical description of 2023).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ja4: Option<String>,
     /// What the flow carries, in the clear, that identifies a user or device (`client_id`, `user_name`); never its value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub carries: Vec<String>,
+    pub carries: Vec<Word>,
     /// Oddities of this flow; the capture's are counted in [`Summary::weird`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weird: Vec<Weird>,
     /// Where the bytes told nothing: the service that is registered for the server's port. A guess, which no rule builds on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port_suggests: Option<Cow<'static, str>>,
+    pub port_suggests: Option<Word>,
     /// A TCP connection over which neither side sent a byte of payload, so that nothing was spoken at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
@@ -136,7 +135,7 @@ pub struct FlowRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Weird {
     /// Its stable word, as in [`Summary::weird`].
-    pub word: String,
+    pub word: Word,
     /// The frame.
     pub frame: u64,
 }
@@ -180,6 +179,12 @@ impl FlowRecord {
             port_suggests: None,
             silent: false,
         }
+    }
+
+    /// Takes the record out of where it is lent; nothing is left there.
+    pub fn take(&mut self) -> Self {
+        let nowhere = (Ipv4Addr::UNSPECIFIED, 0).into();
+        std::mem::replace(self, Self::between(L4::Other(0), nowhere, nowhere))
     }
 
     /// The names of one kind, in the order in which they were seen.

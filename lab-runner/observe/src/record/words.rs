@@ -1,9 +1,90 @@
-//! Transports and link addresses, as records write them.
+//! Words, transports and link addresses, as records write them.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
+
+/// A word of the observer's own (`tls`, `client_id`), of which few are put together: the others are only pointed at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Word(Cow<'static, str>);
+
+impl Word {
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Word {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Word {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Word {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> PartialEq<&T> for Word {
+    fn eq(&self, other: &&T) -> bool {
+        self.0 == other.as_ref()
+    }
+}
+
+impl PartialEq<str> for Word {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<String> for Word {
+    fn eq(&self, other: &String) -> bool {
+        self.0 == *other
+    }
+}
+
+impl From<&'static str> for Word {
+    fn from(word: &'static str) -> Self {
+        Self(word.into())
+    }
+}
+
+impl From<String> for Word {
+    fn from(word: String) -> Self {
+        Self(word.into())
+    }
+}
+
+impl From<Cow<'static, str>> for Word {
+    fn from(word: Cow<'static, str>) -> Self {
+        Self(word)
+    }
+}
+
+impl From<Word> for String {
+    fn from(word: Word) -> Self {
+        word.0.into_owned()
+    }
+}
 
 /// A transport, written as one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -24,8 +24,14 @@ pub fn render_json(observation: &Observation, file: &str, out: &mut impl Write) 
 /// # Errors
 /// What `out` reports.
 pub fn render_json_flows(observation: &Observation, file: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut lines = JsonLines::new(file);
-    observation.flows.iter().try_for_each(|flow| lines.write(flow, out))
+    let (lines, mut stretch) = (JsonLines::new(file), JsonStretch::default());
+    for flow in &observation.flows {
+        lines.add(flow, &mut stretch);
+        if stretch.is_long() {
+            stretch.write(out)?;
+        }
+    }
+    stretch.write(out)
 }
 
 /// Writes the last line.
@@ -41,12 +47,14 @@ pub fn render_json_summary(summary: &Summary, out: &mut impl Write) -> io::Resul
     out.write_all(b"\n")
 }
 
+/// Bytes of a long stretch: more at once would not help, and less is copied once more by those who write at once.
+const LONG_STRETCH: usize = 128 * 1024;
+
 /// Writes the flows of one capture, a line each.
 #[derive(Debug)]
 pub struct JsonLines {
     /// The file's name as JSON; empty to leave each record its own.
     file: Vec<u8>,
-    line: Vec<u8>,
 }
 
 impl JsonLines {
@@ -56,17 +64,7 @@ impl JsonLines {
         if !file.is_empty() {
             string(&mut name, file);
         }
-        Self { file: name, line: Vec::with_capacity(1024) }
-    }
-
-    /// Writes a flow's line.
-    ///
-    /// # Errors
-    /// What `out` reports.
-    pub fn write(&mut self, flow: &FlowRecord, out: &mut impl Write) -> io::Result<()> {
-        self.line.clear();
-        line(&self.file, flow, &mut self.line);
-        out.write_all(&self.line)
+        Self { file: name }
     }
 
     /// Adds a flow's line to a stretch.
@@ -76,7 +74,7 @@ impl JsonLines {
     }
 }
 
-/// Lines of some flows of a capture, put together apart from those of the others.
+/// Lines of some flows of a capture, put together in one place.
 #[derive(Debug, Default)]
 pub struct JsonStretch {
     bytes: Vec<u8>,
@@ -84,6 +82,22 @@ pub struct JsonStretch {
 }
 
 impl JsonStretch {
+    /// Whether it is worth a write of its own.
+    pub fn is_long(&self) -> bool {
+        self.bytes.len() >= LONG_STRETCH
+    }
+
+    /// Writes all lines, which leaves none.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&self.bytes)?;
+        self.bytes.clear();
+        self.ends.clear();
+        Ok(())
+    }
+
     /// The line that was added after so many others; nothing where there were not so many.
     pub fn line(&self, number: usize) -> &[u8] {
         let before = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
@@ -150,7 +164,7 @@ fn line(file: &[u8], flow: &FlowRecord, out: &mut Vec<u8>) {
         None => text(out, "null"),
     }
     flag(out, ",\"unread\":", flow.unread);
-    for (key, value) in [(",\"version\":", &flow.version), (",\"ja4\":", &flow.ja4)] {
+    for (key, value) in [(",\"version\":", flow.version.as_deref()), (",\"ja4\":", flow.ja4.as_deref())] {
         if let Some(value) = value {
             text(out, key);
             string(out, value);
@@ -271,8 +285,10 @@ mod tests {
     use crate::record::{Disagreement, L4, NameKind, Reason, State, Weird};
 
     fn both(flow: &FlowRecord) -> (String, String) {
-        let mut line = Vec::new();
-        JsonLines::new("").write(flow, &mut line).unwrap();
+        let (mut stretch, mut line) = (JsonStretch::default(), Vec::new());
+        JsonLines::new("").add(flow, &mut stretch);
+        stretch.write(&mut line).unwrap();
+        assert!(stretch.line(0).is_empty());
         (String::from_utf8(line).unwrap(), serde_json::to_string(flow).unwrap() + "\n")
     }
 

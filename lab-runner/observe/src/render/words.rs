@@ -18,7 +18,7 @@ pub(super) fn push_end(words: &mut String, l4: L4, end: SocketAddr) {
 pub(super) fn push_over(words: &mut String, flow: &FlowRecord) {
     let l4 = flow.l4.word();
     words.push_str(&l4);
-    if flow.app != "unknown" && flow.app != l4 {
+    if flow.app != "unknown" && *flow.app != *l4 {
         words.push('/');
         words.push_str(&flow.app);
     }

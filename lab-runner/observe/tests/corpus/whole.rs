@@ -60,7 +60,7 @@ fn two_halves_tell_the_same_of_all_captures_behind_each_other() {
     let (whole, gathered, halves) = (whole.finish(), halves(), halves().finish());
     let (mut table, mut expected) = (Vec::new(), Vec::new());
     lab_observe::render_text(&whole, "all", Style::Plain, &mut expected).unwrap();
-    let ([mut one, other], ended) = gathered.gather(|table: &mut Table, record| table.add(&record));
+    let ([mut one, other], ended) = gathered.gather(|table: &mut Table, record| table.add(record));
     one.merge(other);
     one.write(&ended.summary, "all", Style::Plain, &mut table).unwrap();
     assert!(table == expected, "the tables differ");

@@ -130,7 +130,7 @@ fn rtp_is_two_packets_of_one_source_in_sequence() {
 fn rtcp_is_reports_that_fill_the_datagram_and_may_name_their_sender() {
     let report = [&[0x80, 201, 0, 1, 1, 2, 3, 4][..], &[0x81, 202, 0, 2, 1, 2, 3, 4, 1, 1, b'x', 0]].concat();
     let flow = from_client(40003, &report);
-    assert_eq!((app(&flow), flow.carries.as_slice()), (("rtp", false), &["canonical_name".to_owned()][..]));
+    assert_eq!((app(&flow), flow.carries.as_slice()), (("rtp", false), &["canonical_name".into()][..]));
     assert_eq!(app(&from_client(40003, &report[..19])), UNKNOWN);
 }
 
@@ -183,7 +183,7 @@ fn sip_names_the_host_of_its_uri_and_only_says_that_there_is_a_user() {
 fn radius_is_attributes_that_fill_its_length() {
     let request = [&[1, 7, 0, 25][..], &[9; 16], &[1, 5, b'a', b'b', b'c']].concat();
     let flow = from_client(1812, &request);
-    assert_eq!((app(&flow), flow.carries.as_slice()), (("radius", false), &["user_name".to_owned()][..]));
+    assert_eq!((app(&flow), flow.carries.as_slice()), (("radius", false), &["user_name".into()][..]));
     let mut longer = request.clone();
     longer[21] = 6;
     assert_eq!(app(&from_client(1812, &longer)), UNKNOWN);
@@ -194,7 +194,7 @@ fn radius_is_attributes_that_fill_its_length() {
 fn snmp_never_tells_its_community() {
     let get = [0x30, 13, 2, 1, 1, 4, 6, b'p', b'u', b'b', b'l', b'i', b'c', 0xa0, 0];
     let flow = from_client(40161, &get);
-    assert_eq!((app(&flow), flow.carries.as_slice()), (("snmp", false), &["community".to_owned()][..]));
+    assert_eq!((app(&flow), flow.carries.as_slice()), (("snmp", false), &["community".into()][..]));
     assert!(flow.names.is_empty());
     assert_eq!(app(&from_client(40161, &get[..14])), UNKNOWN);
 }
@@ -214,7 +214,7 @@ fn syslog_tftp_slp_and_port_mappings_are_told() {
 #[test]
 fn syncthing_only_says_that_it_names_its_device() {
     let flow = from_client(21027, &[0x2e, 0xa7, 0xd9, 0x0b, 1, 2, 3]);
-    assert_eq!((app(&flow), flow.carries.as_slice()), (("syncthing", false), &["device_id".to_owned()][..]));
+    assert_eq!((app(&flow), flow.carries.as_slice()), (("syncthing", false), &["device_id".into()][..]));
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn a_share_is_named_by_the_path_that_is_asked_for_and_by_its_server() {
 fn peers_terminals_and_stores_are_told_by_their_first_bytes() {
     let hello = [&b"\x13BitTorrent protocol"[..], &[0; 48]].concat();
     let flow = conversation(51413, &[(C, &hello[..9]), (C, &hello[9..])]);
-    assert_eq!((flow.app.as_str(), flow.carries), ("bittorrent", vec!["peer_id".to_owned()]));
+    assert_eq!((flow.app.as_str(), flow.carries), ("bittorrent", vec!["peer_id".into()]));
     assert_eq!(conversation(5900, &[(S, b"RFB 003.008\n")]).app, "vnc");
     // Who speaks first is part of what tells.
     assert_eq!(conversation(5900, &[(C, b"RFB 003.008\n")]).app, "unknown");
@@ -96,7 +96,7 @@ fn peers_terminals_and_stores_are_told_by_their_first_bytes() {
     assert_eq!(conversation(23, &[(S, &[0xff, 0xfd, 1])]).app, "telnet");
     assert_eq!(conversation(2323, &[(S, &[0xff, 0xfd, 1])]).app, "unknown");
     let flow = conversation(6379, &[(C, b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")]);
-    assert_eq!((flow.app.as_str(), flow.carries), ("redis", vec!["credentials".to_owned()]));
+    assert_eq!((flow.app.as_str(), flow.carries), ("redis", vec!["credentials".into()]));
 }
 
 #[test]

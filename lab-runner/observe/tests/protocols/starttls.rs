@@ -65,7 +65,7 @@ fn chat_directories_desktops_and_databases_are_followed_into_tls() {
         3389,
         &[(C, &rdp), (S, &[3, 0, 0, 0x13, 0x0e, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0, 8, 0, 1, 0, 0, 0])],
     );
-    assert_eq!((flow.app.as_str(), flow.carries), ("rdp", vec!["user_name".to_owned()]));
+    assert_eq!((flow.app.as_str(), flow.carries), ("rdp", vec!["user_name".into()]));
     let ask = [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
     assert_eq!(then_tls(5432, &[(C, &ask), (S, b"S")]).app, "postgresql");
 }

@@ -54,12 +54,12 @@ impl Seen {
         match self {
             Self::Whole(observer) => {
                 let mut table = Table::default();
-                let ended = observer.finish_each(|record| table.add(&record));
+                let ended = observer.finish_each(|record| table.add(record));
                 (table, ended)
             }
             Self::Halves(halves) => {
                 let ([mut table, other], ended) =
-                    halves.gather(|table: &mut Table, record| table.add(&record));
+                    halves.gather(|table: &mut Table, record| table.add(record));
                 table.merge(other);
                 (table, ended)
             }
@@ -68,16 +68,25 @@ impl Seen {
 
     /// Writes all flows as they are told, a line each: their records are many times what is kept of them.
     pub(super) fn lines(self, name: &str, out: &mut (impl Write + Send)) -> io::Result<Ended> {
-        let mut lines = JsonLines::new(name);
+        let lines = JsonLines::new(name);
         let mut written = Ok(());
         let ended = match self {
-            Self::Whole(observer) => observer.finish_each(|record| {
-                if written.is_ok() {
-                    written = lines.write(&record, out);
-                }
-            }),
+            Self::Whole(observer) => {
+                let mut stretch = JsonStretch::default();
+                let ended = observer.finish_each(|record| {
+                    if written.is_err() {
+                        return;
+                    }
+                    lines.add(record, &mut stretch);
+                    if stretch.is_long() {
+                        written = stretch.write(out);
+                    }
+                });
+                written = written.and_then(|()| stretch.write(out));
+                ended
+            }
             Self::Halves(halves) => halves.tell(
-                |stretch: &mut JsonStretch, record| lines.add(&record, stretch),
+                |stretch: &mut JsonStretch, record| lines.add(record, stretch),
                 |stretch, number| {
                     if written.is_ok() {
                         written = out.write_all(stretch.line(number));

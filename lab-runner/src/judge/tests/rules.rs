@@ -211,7 +211,10 @@ fn rule_7_conditions_are_never_put_together_from_several_declarations() {
 #[test]
 fn tls_older_than_declared_fails_and_an_unseen_one_is_in_doubt() {
     let least = "{id: a, talker: app, host: api.u8.example, ports: 443, tls: \"1.2\"}";
-    let of = |version: Option<&str>| FlowRecord { version: version.map(str::to_owned), ..api() };
+    let of = |version: Option<&str>| FlowRecord {
+        version: version.map(|version| version.to_owned().into()),
+        ..api()
+    };
     assert_eq!(by(least, of(Some("1.3"))), pass());
     for old in ["1.1", "ssl3", "1.3-draft-18"] {
         assert_eq!(by(least, of(Some(old))), fail("tls-too-old"), "{old}");
