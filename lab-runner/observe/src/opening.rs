@@ -13,6 +13,11 @@ use crate::udp::Udp;
 /// up after 5 s for each try.
 const OLD_QUESTION_NS: u64 = 10 * 1_000_000_000;
 
+/// RFC 6335 §6: ports below are for a system's own services.
+const FIRST_OF_USERS: u16 = 1024;
+/// Where Linux begins with the ports that it gives to clients (`ip_local_port_range`); others begin higher (RFC 6335 §6).
+const FIRST_OF_CLIENTS: u16 = 32768;
+
 /// Begins a flow with its first packet, which goes from the key's smaller end where `forward`; `before` is the rested
 /// flow that it goes on from, with whether its client was the smaller end, and `begun_ns` the time of the capture's first
 /// frame. Returns the flow, and whether its client is the key's smaller end.
@@ -46,11 +51,16 @@ fn opener(packet: &Packet<'_>, begun_ns: u64) -> (bool, bool) {
     let (src_port, dst_port) = (packet.ends.src.1, packet.ends.dst.1);
     match packet.transport {
         Transport::Tcp { flags, .. } if flags & SYN != 0 => (flags & ACK == 0, true),
-        // The opening was not seen: a well-known port is the server's, as a rule.
-        Transport::Tcp { .. } => (!(src_port < 1024 && dst_port > src_port), false),
+        Transport::Tcp { .. } => (!is_servers(src_port, dst_port), false),
         Transport::Udp if src_port == dns::PORT && is_old_answer(packet, begun_ns) => (false, false),
         _ => (true, true),
     }
+}
+
+/// Whether a port rather is a server's than the other one, where the opening was not seen: a well-known one, or one below
+/// those that systems give to clients.
+fn is_servers(port: u16, other: u16) -> bool {
+    port < other && (port < FIRST_OF_USERS || (port < FIRST_OF_CLIENTS && other >= FIRST_OF_CLIENTS))
 }
 
 /// An answer whose question can't be in the capture.

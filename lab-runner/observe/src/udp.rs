@@ -7,7 +7,7 @@ use crate::protocol::interface::{BEFORE, Conversation, Datagram, Heard, Listen};
 use crate::protocol::registry;
 
 /// Datagrams that are looked at before a flow is called unknown.
-const MAX_TRIES: u8 = 8;
+const MAX_TRIES: u8 = 24;
 
 #[derive(Debug)]
 pub(crate) enum Udp {

@@ -218,6 +218,31 @@ fn a_packet_of_zeros_is_a_flow_of_its_own() {
 }
 
 #[test]
+fn who_sends_from_a_lower_port_is_the_server_where_the_opening_was_not_seen() {
+    for (server, client) in
+        [("198.51.100.20:8443", "192.0.2.10:50000"), ("198.51.100.20:443", "192.0.2.10:1025")]
+    {
+        let mut wire = Wire::new();
+        wire.tcp_segment(server, client, 5001, &[]);
+        wire.tcp_segment(client, server, 1000, &client_hello(Some("api.nucleus-u8.example"), &[]));
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!((flow.server.to_string().as_str(), flow.opening_seen), (server, false));
+        assert_eq!(flow.best_name(), Some("api.nucleus-u8.example"));
+    }
+}
+
+#[test]
+fn a_side_that_begins_with_another_number_is_followed_and_leaves_doubt() {
+    let mut wire = Wire::new();
+    wire.tcp_handshake(PHONE, API);
+    let seq = wire.tcp_handshake(PHONE, API);
+    wire.tcp_segment(PHONE, API, seq, &client_hello(Some("api.nucleus-u8.example"), &[]));
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.nucleus-u8.example"]);
+    assert_eq!((flow.weird[0].word.as_str(), flow.unread), ("tcp_renumbered", true));
+}
+
+#[test]
 fn ntp_is_told_by_its_bytes() {
     let mut request = [0; 48];
     request[0] = 0x23;

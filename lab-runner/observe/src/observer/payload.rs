@@ -23,17 +23,24 @@ impl Observer {
         all: usize,
     ) -> usize {
         let hot = &mut self.flows.hot[index];
+        let had_payload = hot.payload_seen;
         hot.tcp(side, flags, segment.wire_len > 0);
         if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0)) {
             return payload_at;
         }
         let flow = &mut self.flows.cold[index];
         if flags & SYN != 0 {
-            flow.isn[side].get_or_insert(segment.seq);
+            let before = *flow.isn[side].get_or_insert(segment.seq);
             if let Stage::Tcp(Some(tcp)) = &mut flow.stage {
                 tcp.syn(side, segment.seq);
             }
+            if before != segment.seq && !had_payload {
+                // The last one counts, as a rule; but a side that knows better could be shown one thing, and us another.
+                flow.isn[side] = Some(segment.seq);
+                self.odd(index, "tcp_renumbered", number);
+            }
         }
+        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
         if segment.wire_len == 0 {
             return payload_at;
         }

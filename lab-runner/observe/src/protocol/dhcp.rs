@@ -1,4 +1,4 @@
-//! DHCP (RFC 2131, RFC 2132): the host name that a client gives itself, bare or with its domain (RFC 4702).
+//! DHCP (RFC 2131, RFC 2132): the host name of a client, bare or with its domain (RFC 4702), from either side.
 
 use super::Fields;
 use super::begins::Begins;
@@ -36,14 +36,14 @@ fn read(bytes: &[u8], facts: &mut Facts<'_, '_>) -> Option<()> {
             _ => {}
         }
         let Some(value) = fields.u8().and_then(|length| fields.take(usize::from(length))) else { break };
-        // What a server writes there is its client's.
-        match (op, option, value) {
-            (1, HOST_NAME, name) => facts.name(NameKind::Dhcp, name.strip_suffix(&[0]).unwrap_or(name)),
+        // What a server writes there is its client's, which it gives back or gives away.
+        match (option, value) {
+            (HOST_NAME, name) => facts.name(NameKind::Dhcp, name.strip_suffix(&[0]).unwrap_or(name)),
             // Flags and two results come first.
-            (1, CLIENT_FQDN, [flags, _, _, name @ ..]) if flags & FQDN_ENCODED == 0 => {
+            (CLIENT_FQDN, [flags, _, _, name @ ..]) if flags & FQDN_ENCODED == 0 => {
                 facts.name(NameKind::Dhcp, name);
             }
-            (1, CLIENT_FQDN, [_, _, _, name @ ..]) => {
+            (CLIENT_FQDN, [_, _, _, name @ ..]) => {
                 if let Some(name) = super::dns::plain_name(name) {
                     facts.escaped(NameKind::Dhcp, name);
                 }

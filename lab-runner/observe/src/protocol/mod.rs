@@ -60,6 +60,7 @@ mod ssh;
 mod stun;
 mod syncthing;
 mod syslog;
+mod telegram;
 mod telnet;
 mod text;
 mod tftp;

@@ -22,9 +22,14 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     let name = if datagram.on(NAMES_PORT) && is_name_service(bytes) {
         // RFC 1002 §4.2: a DNS header, and the name that is asked for or given.
         bytes.get(12..).and_then(decoded)
-    } else if datagram.on(DATAGRAMS_PORT) && matches!(bytes.first(), Some(0x10..=0x12)) {
-        // RFC 1002 §4.4: the sender's name behind a header of 14 bytes.
-        bytes.get(14..).and_then(decoded)
+    } else if datagram.on(DATAGRAMS_PORT) {
+        // RFC 1002 §4.4.2 and §4.4.4: the sender's name behind a header of 14 bytes, and that in a query behind one of 10.
+        let header = match bytes.first() {
+            Some(0x10..=0x12) => 14,
+            Some(0x14..=0x16) => 10,
+            _ => return Heard::No,
+        };
+        bytes.get(header..).and_then(decoded)
     } else {
         None
     };
@@ -38,10 +43,12 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
 /// RFC 1002 §4.2.1.1: an operation that exists, and one name that it is about.
 fn is_name_service(bytes: &[u8]) -> bool {
     let count = |at| be16(bytes, at).unwrap_or(u16::MAX);
-    let operation = bytes.get(2).map(|flags| flags >> 3 & 15);
-    matches!(operation, Some(0 | 5..=9 | 15))
+    let flags = bytes.get(2).copied().unwrap_or_default();
+    let is_answer = flags & 0x80 != 0;
+    // An answer that there is no such name may count nothing (RFC 1002 §4.2.14 has a record that some leave uncounted).
+    matches!(flags >> 3 & 15, 0 | 5..=9 | 15)
         && count(4) <= 1
-        && count(4) + count(6).min(2) + count(8).min(2) > 0
+        && (is_answer || count(4) + count(6).min(2) + count(8).min(2) > 0)
 }
 
 /// RFC 1001 §14.1: each byte of a name is spread over two letters.

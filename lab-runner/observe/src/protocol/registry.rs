@@ -3,12 +3,14 @@
 
 use super::begins::Candidates;
 use super::facts::Facts;
-use super::interface::{Datagram, DatagramProtocol, Heard, Listen, Opening, Probe, StreamProtocol};
+use super::interface::{
+    Conversation, Datagram, DatagramProtocol, Heard, Listen, Opening, Probe, StreamProtocol,
+};
 use super::{
     amqp, bittorrent, coap, dhcp, dhcpv6, dns, dnscrypt, dtls, fixed, ftp, http, imap, ipsec, kasa, l2tp,
     ldap, mgcp, miio, mqtt, munin, mysql, nat_pmp, netbios, ntp, openvpn, peer_wire, pop3, postgres,
     proxy_header, quic, radius, rdp, redis, rtp, rtsp, sip, slp, smb, smtp, snmp, socks, ssdp, ssh, stun,
-    syncthing, syslog, telnet, tftp, tls, tuya, wireguard, xmpp,
+    syncthing, syslog, telegram, telnet, tftp, tls, tuya, wireguard, xmpp,
 };
 
 /// Protocols of datagrams.
@@ -29,6 +31,7 @@ const DATAGRAMS: &[DatagramProtocol] = &[
     snmp::PROTOCOL,
     tftp::PROTOCOL,
     dnscrypt::PROTOCOL,
+    telegram::PROTOCOL,
     syncthing::PROTOCOL,
     tuya::OVER_UDP,
     miio::PROTOCOL,
@@ -119,10 +122,14 @@ pub(crate) fn recognise(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> O
     first_of(0, datagram, facts)
 }
 
-/// Lets the protocols behind the first say what a datagram is, where DNS should be and is not.
-pub(crate) fn name_only(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
-    if let Some((_, Heard::With(mut conversation))) = first_of(1, datagram, facts) {
-        conversation.finish(facts);
+/// Lets the protocols behind the first say what a datagram is, where DNS should be and is not; returns who goes on.
+pub(crate) fn instead_of_dns(
+    datagram: &Datagram<'_>,
+    facts: &mut Facts<'_, '_>,
+) -> Option<Box<dyn Conversation>> {
+    match first_of(1, datagram, facts)? {
+        (_, Heard::With(conversation)) => Some(conversation),
+        _ => None,
     }
 }
 

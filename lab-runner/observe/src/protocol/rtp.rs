@@ -7,6 +7,7 @@ use super::Fields;
 use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Datagram, DatagramProtocol, Heard};
+use super::stun;
 
 /// RTP and RTCP.
 pub(crate) const PROTOCOL: DatagramProtocol =
@@ -25,7 +26,7 @@ const SOURCE_DESCRIPTION: u8 = 202;
 fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if is_report(datagram.bytes, facts) || follows(datagram.before, datagram.bytes) {
         facts.recognised("rtp");
-        return Heard::Done;
+        return stun::behind_media();
     }
     Heard::No
 }

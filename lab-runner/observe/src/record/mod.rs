@@ -262,7 +262,7 @@ pub enum NameKind {
     Netbios,
     /// A location in SSDP.
     Ssdp,
-    /// The host name that a DHCP client gives itself.
+    /// The host name of a DHCP client, as it gives it to itself or its server does.
     Dhcp,
     /// An address that STUN mapped.
     StunMapped,

@@ -240,7 +240,8 @@ fn dhcp_names_its_client_bare_and_with_a_domain() {
     let coded = message(1, &[&[81, 15, 4, 0, 0, 2][..], b"u9", &[7], b"example", &[0]].concat());
     let servers = message(2, b"\x0c\x05other");
     let flow = flow([68, 67], &[bare, text, coded, servers]);
-    let told: Vec<_> = ["nucleus", "u8.example", "u9.example"].map(|name| (NameKind::Dhcp, name)).into();
+    let told: Vec<_> =
+        ["nucleus", "u8.example", "u9.example", "other"].map(|name| (NameKind::Dhcp, name)).into();
     assert_eq!((app(&flow), names(&flow)), (("dhcp", false), told));
 }
 
@@ -279,14 +280,17 @@ fn an_answer_to_a_search_is_ssdp_whatever_port_it_comes_from() {
 
 #[test]
 fn netbios_names_are_read_whatever_is_done_with_them() {
-    // A refresh, operation 8.
-    let mut message = vec![0, 7, 0x40, 0, 0, 1, 0, 0, 0, 0, 0, 0, 32];
-    for byte in b"NUCLEUS         " {
-        message.extend([b'A' + (byte >> 4), b'A' + (byte & 15)]);
+    let name: Vec<u8> =
+        b"NUCLEUS         ".iter().flat_map(|byte| [b'A' + (byte >> 4), b'A' + (byte & 15)]).collect();
+    let named = |header: &[u8], behind: &[u8]| [header, &[32], &name, &[0], behind].concat();
+    let refresh = named(&[0, 7, 0x40, 0, 0, 1, 0, 0, 0, 0, 0, 0], &[0, 32, 0, 1]);
+    // Its answer that there is no such name counts nothing.
+    let negative = named(&[0, 7, 0x85, 0x83, 0, 0, 0, 0, 0, 0, 0, 0], &[0, 10, 0, 1]);
+    let query = named(&[0x14, 0, 0, 7, 192, 0, 2, 10, 0, 138], &[]);
+    for (port, message) in [(137, refresh), (137, negative), (138, query)] {
+        let flow = from_client(port, &message);
+        assert_eq!((app(&flow), names(&flow)), (("netbios", false), vec![(NameKind::Netbios, "nucleus")]));
     }
-    message.extend([0, 0, 32, 0, 1]);
-    let flow = from_client(137, &message);
-    assert_eq!((app(&flow), names(&flow)), (("netbios", false), vec![(NameKind::Netbios, "nucleus")]));
 }
 
 /// A message in Tuya's older form.

@@ -156,6 +156,47 @@ fn multicast_dns_tells_questions_owners_instances_and_hosts() {
 }
 
 #[test]
+fn an_owner_is_told_whatever_its_record_holds() {
+    // HINFO, NSEC, a kind that nobody knows, and what stands for the message.
+    let records = [
+        record("u8.local", 13, 60, b"\x01x\x01y"),
+        record("v9.local", 47, 60, b"\xc0\x0c\x00\x01\x40"),
+        record("w1.local", 65_399, 60, b"?"),
+        record("x2.local", 41, 60, &[]),
+    ];
+    let mut wire = Wire::new();
+    wire.udp("192.0.2.10:5353", "224.0.0.251:5353", &message([0x84, 0], &[], &records, &[]));
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(names(&flow, NameKind::Mdns), ["u8.local", "v9.local", "w1.local"]);
+}
+
+#[test]
+fn where_nothing_is_asked_the_first_owner_is_told_and_vouches_for_nothing() {
+    let mut wire = Wire::new();
+    let told = [record("api.nucleus-u8.example", A, 60, &[198, 51, 100, 20])];
+    wire.udp(PHONE, RESOLVER, &message([0x08, 0], &[], &told, &[]));
+    wire.udp(RESOLVER, PHONE, &message([0x88, 0], &[], &told, &[]));
+    wire.udp("192.0.2.10:40001", "198.51.100.20:9000", b"whatever");
+    let flows = wire.observe().flows;
+    assert_eq!(names(&flows[0], NameKind::DnsQuery), ["api.nucleus-u8.example"]);
+    assert!(flows[1].names.is_empty());
+}
+
+#[test]
+fn what_is_no_dns_on_its_port_is_read_on() {
+    let mut wire = Wire::new();
+    for datagram in [crate::stun::ask(), crate::stun::answer()] {
+        let (from, to) = if datagram[0] == 0 { (PHONE, RESOLVER) } else { (RESOLVER, PHONE) };
+        wire.udp(from, to, &datagram);
+    }
+    wire.udp(PHONE, RESOLVER, &question("api.nucleus-u8.example", A));
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(names(&flow, NameKind::StunMapped), [crate::stun::ADDRESS]);
+    assert_eq!(names(&flow, NameKind::DnsQuery), ["api.nucleus-u8.example"]);
+    assert!(flow.unread);
+}
+
+#[test]
 fn what_is_said_again_on_the_link_tells_each_flow_the_same_and_each_oddity_counts() {
     let (device, group) = ("192.0.2.10:5353", "224.0.0.251:5353");
     let said = |host| message([0x84, 0], &[], &[record(host, A, 60, &[192, 0, 2, 9])], &[]);

@@ -80,7 +80,7 @@ fn a_header_that_a_proxy_puts_before_a_connection_is_stepped_over() {
 #[test]
 fn bytes_behind_a_request_that_make_no_sense_leave_doubt_and_the_next_request_is_read() {
     let long =
-        [&b"GET / HTTP/1.1\r\nHost: a.example\r\nX: "[..], &[b'x'; 20_000], b"\r\nHost: b.example\r\n\r\n"]
+        [&b"GET / HTTP/1.1\r\nHost: a.example\r\nX: "[..], &[b'x'; 40_000], b"\r\nHost: b.example\r\n\r\n"]
             .concat();
     let next = b"GET / HTTP/1.1\r\nHost: c.example\r\n\r\n";
     for odd in [&long[..], b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\nsomething else\r\n"] {
@@ -89,6 +89,22 @@ fn bytes_behind_a_request_that_make_no_sense_leave_doubt_and_the_next_request_is
         assert_eq!((hosts(&flow), flow.unread), (vec!["a.example", "c.example"], true));
         assert_eq!(flow.weird[0].word, "http_malformed");
     }
+}
+
+#[test]
+fn a_request_with_a_line_too_many_before_it_or_a_rare_method_names_its_host() {
+    for request in [
+        &b"\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n"[..],
+        b"RPC_CONNECT / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        b"MKCALENDAR /mine HTTP/1.1\r\nHost: a.example\r\n\r\n",
+    ] {
+        for part in [1, 2, request.len()] {
+            let parts: Vec<(bool, &[u8])> = request.chunks(part).map(|part| (C, part)).collect();
+            let flow = conversation(8080, &parts);
+            assert_eq!((flow.app.as_str(), hosts(&flow)), ("http", vec!["a.example"]));
+        }
+    }
+    assert_eq!(conversation(8080, &[(C, b"POLL the others\r\n")]).app, "unknown");
 }
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).

@@ -34,7 +34,69 @@ fn udp(datagrams: &[Vec<u8>]) -> FlowRecord {
     wire.observe().flows.remove(0)
 }
 
-const ADDRESS: &str = "198.51.100.7:1025";
+pub(crate) const ADDRESS: &str = "198.51.100.7:1025";
+
+pub(crate) fn ask() -> Vec<u8> {
+    message(1, COOKIE, &[])
+}
+
+pub(crate) fn answer() -> Vec<u8> {
+    message(0x0101, COOKIE, &[attribute(0x0020, &HIDDEN)])
+}
+
+#[test]
+fn what_a_relay_passes_on_is_read_as_well() {
+    let indication = message(0x0017, COOKIE, &[attribute(0x0013, &answer())]);
+    let channel = [&[0x40, 1][..], &(answer().len() as u16).to_be_bytes(), &answer()].concat();
+    for passed_on in [indication, channel] {
+        let flow = udp(&[passed_on]);
+        assert_eq!((flow.app.as_str(), names(&flow)), ("stun", vec![(NameKind::StunMapped, ADDRESS)]));
+    }
+    let hello = dtls::client_hello("media.nucleus-u8.example", &[dtls::WHOLE]).remove(0);
+    let flow = udp(&[[&[0x40, 1][..], &(hello.len() as u16).to_be_bytes(), &hello].concat()]);
+    assert_eq!(
+        (flow.app.as_str(), names(&flow)),
+        ("stun", vec![(NameKind::Sni, "media.nucleus-u8.example")])
+    );
+    // In each other without end.
+    let mut nested = answer();
+    for _ in 0..200 {
+        nested = message(0x0017, COOKIE, &[attribute(0x0013, &nested)]);
+    }
+    assert!(udp(&[nested]).names.is_empty());
+}
+
+#[test]
+fn checks_behind_media_are_read_and_media_alone_end_the_flows_parsing() {
+    let media =
+        |sequence: u8| [&[0x80, 0, 0, sequence, 0, 0, sequence, 160][..], &[7; 4], &[9; 160]].concat();
+    for (before, told) in [(3, true), (40, false)] {
+        let mut wire = Wire::new();
+        for sequence in 0..before {
+            wire.udp(PHONE, "203.0.113.5:9000", &media(sequence));
+        }
+        wire.udp("203.0.113.5:9000", PHONE, &answer());
+        let flow = wire.observe().flows.remove(0);
+        let expected = if told { vec![(NameKind::StunMapped, ADDRESS)] } else { vec![] };
+        assert_eq!((flow.app.as_str(), names(&flow)), ("rtp", expected));
+    }
+}
+
+#[test]
+fn what_telegrams_relays_wrap_is_read() {
+    let tag = [&[1; 16][..], &[0xff; 12], &[0xfe, 0xff, 0xff, 0xff], &[0; 8]].concat();
+    let wrapped =
+        [&[1; 16][..], &[0, 0, 0, 0, 0, 0], &(answer().len() as u16).to_be_bytes(), &answer()].concat();
+    for (port, app) in [(533, "telegram"), (601, "unknown")] {
+        let relay = format!("203.0.113.5:{port}");
+        let mut wire = Wire::new();
+        wire.udp(PHONE, &relay, &tag);
+        wire.udp(&relay, PHONE, &wrapped);
+        let flow = wire.observe().flows.remove(0);
+        let expected = if port == 533 { vec![(NameKind::StunMapped, ADDRESS)] } else { vec![] };
+        assert_eq!((flow.app.as_str(), names(&flow)), (app, expected));
+    }
+}
 
 #[test]
 fn mapped_relayed_and_peer_addresses_and_the_realm_are_told() {
@@ -58,11 +120,22 @@ fn a_message_of_the_time_before_the_cookie_is_told_by_its_exact_form() {
     let mut wire = Wire::new();
     wire.udp("192.0.2.10:40000", "203.0.113.5:9000", &message(1, [1, 2, 3, 4], &[attribute(3, &[0; 4])]));
     wire.udp("203.0.113.5:9000", "192.0.2.10:40000", &classic);
+    // What stands where the cookie would be hides the address, and whoever answered once may say more.
+    let hidden = [0, 1, 0x04 ^ 1, 0x01 ^ 2, 198 ^ 1, 51 ^ 2, 100 ^ 3, 7 ^ 4];
+    let more = message(0x0103, [1, 2, 3, 4], &[attribute(0x8020, &hidden), attribute(0x000d, &[0; 4])]);
+    wire.udp(
+        "203.0.113.5:9000",
+        "192.0.2.12:40000",
+        &message(0x0101, [1, 2, 3, 4], &[attribute(0x8020, &hidden)]),
+    );
+    wire.udp("192.0.2.13:40000", "203.0.113.5:9000", &more);
+    wire.udp("192.0.2.10:40000", "203.0.113.5:9000", &more);
     // One byte more, and it is something else.
     wire.udp("192.0.2.11:40000", "203.0.113.5:9000", &[&classic[..], &[0]].concat());
     let flows = wire.observe().flows;
     assert_eq!((flows[0].app.as_str(), names(&flows[0])), ("stun", vec![(NameKind::StunMapped, ADDRESS)]));
-    assert_eq!(flows[1].app, "unknown");
+    assert_eq!(names(&flows[1]), [(NameKind::StunMapped, ADDRESS)]);
+    assert_eq!((flows[2].app.as_str(), flows[3].app.as_str()), ("unknown", "unknown"));
 }
 
 #[test]

@@ -153,6 +153,21 @@ fn a_hello_in_records_of_a_byte_each_is_read_and_what_only_looks_like_one_is_non
 }
 
 #[test]
+fn a_hello_behind_an_alert_is_read() {
+    let alert = record(21, &[1, 0]);
+    let hello = client_hello(Some("api.example"), &[]);
+    let together = [&alert[..], &hello].concat();
+    for segments in [&[&together[..]][..], &[&alert, &hello], &[&together[..30], &together[30..]]] {
+        let mut wire = Wire::new();
+        wire.tcp_opens(PHONE, SERVER, segments);
+        wire.tcp_segment(SERVER, PHONE, 5001, &record(22, &server_hello(Some(0x0304))));
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example"]);
+        assert_eq!((flow.app.as_str(), flow.guessed, flow.version.as_deref()), ("tls", false, Some("1.3")));
+    }
+}
+
+#[test]
 fn a_server_that_chooses_to_encrypt_nothing_is_no_tls_that_anyone_declares() {
     let mut hello = server_hello(None);
     // TLS_RSA_WITH_NULL_SHA256, behind the version, the random and an empty session.

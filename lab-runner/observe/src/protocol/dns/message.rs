@@ -28,6 +28,8 @@ pub(crate) struct Message {
     pub(crate) id: u16,
     pub(crate) response: bool,
     pub(crate) questions: Vec<Question>,
+    /// Whose the first record is, where nothing is asked: an inverse query (RFC 1035 §6.4.1), or an answer alone.
+    pub(super) owner: Option<Span>,
     /// Addresses that belong to a question's name, directly or through CNAMEs, or to the host of its service.
     pub(crate) addresses: Vec<Address>,
     /// Hosts of the services that were asked for.
@@ -121,7 +123,7 @@ impl Message {
         pointers.clear();
         text.clear();
         records.clear();
-        (self.cut, self.trailing) = (false, false);
+        (self.cut, self.trailing, self.owner) = (false, false, None);
         if !looks_like(bytes) {
             return None;
         }
@@ -147,6 +149,9 @@ impl Message {
                     return Some(());
                 }
             }
+        }
+        if questions.is_empty() {
+            self.owner = text.read(bytes, at).map(|(name, _)| name);
         }
         match sections(bytes, at, counts, self.response, local, records, text) {
             Some(end) => self.trailing = end < bytes.len(),

@@ -36,7 +36,7 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     if datagram.ports[1] == PORT {
         if matches!(asked.datagram(datagram, facts), Heard::No) {
             // Something else may be spoken here, too.
-            super::registry::name_only(datagram, facts);
+            asked.instead = super::registry::instead_of_dns(datagram, facts);
         }
         return Heard::With(Box::new(asked));
     }
@@ -81,6 +81,8 @@ fn open(_: &Opening<'_>) -> Box<dyn Dialogue> {
 struct Asked {
     open: Vec<(u16, String)>,
     oldest: usize,
+    /// Who reads what is no DNS, where the first datagram was none.
+    instead: Option<Box<dyn Conversation>>,
 }
 
 impl Asked {
@@ -108,7 +110,23 @@ impl Conversation for Asked {
             malformed(facts);
         }
         damaged(facts, datagram.cut || read == Some(Read::Cut));
-        if read.is_none() { Heard::No } else { Heard::Open }
+        if read.is_some() {
+            return Heard::Open;
+        }
+        if let Some(mut instead) = self.instead.take() {
+            self.instead = match instead.datagram(datagram, facts) {
+                Heard::Done => None,
+                Heard::With(next) => Some(next),
+                Heard::Open | Heard::No => Some(instead),
+            };
+        }
+        Heard::No
+    }
+
+    fn finish(&mut self, facts: &mut Facts<'_, '_>) {
+        if let Some(instead) = &mut self.instead {
+            instead.finish(facts);
+        }
     }
 }
 
@@ -232,6 +250,9 @@ fn read_into(
     for question in &message.questions {
         let qtype = (!is_local).then(|| record::type_word(question.kind)).flatten();
         facts.question(kind, message.name(question.name), qtype.as_deref());
+    }
+    if let Some(owner) = message.owner.filter(|_| !is_local) {
+        facts.escaped(kind, message.name(owner));
     }
     if is_local {
         for name in message.local_names() {

@@ -12,6 +12,8 @@ const CNAME: u16 = 5;
 const PTR: u16 = 12;
 const TXT: u16 = 16;
 const AAAA: u16 = 28;
+/// RFC 6891 §6.1.2: it stands for the message, and has no owner.
+const OPT: u16 = 41;
 const SRV: u16 = 33;
 const SVCB: u16 = 64;
 pub(super) const HTTPS: u16 = 65;
@@ -93,15 +95,15 @@ impl Records {
             Keep::Nothing => false,
             Keep::Addresses => matches!(kind, A | AAAA),
             Keep::Answers => matches!(kind, A | AAAA | CNAME | PTR | SRV | SVCB | HTTPS),
-            Keep::Names => matches!(kind, A | AAAA | CNAME | PTR | SRV | SVCB | HTTPS | TXT),
+            Keep::Names => matches!(kind, A | AAAA | CNAME | PTR | SRV | SVCB | HTTPS),
         };
+        if keep == Keep::Names && kind != OPT {
+            self.name(bytes, at, text)?;
+        }
         // The class's high bit has a meaning of its own in multicast DNS (RFC 6762 §10.2).
         if wanted && class & 0x7fff == 1 {
             let owner = match keep {
-                Keep::Names => {
-                    self.name(bytes, at, text)?;
-                    Span::default()
-                }
+                Keep::Names => Span::default(),
                 _ => text.read(bytes, at)?.0,
             };
             let mut target = |at| text.read(bytes, at).map(|(target, _)| target);

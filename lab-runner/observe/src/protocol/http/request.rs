@@ -5,6 +5,7 @@
 use crate::protocol::begins::Begins;
 use crate::protocol::interface::Probe;
 
+/// IANA's registry of methods (RFC 9110 §16.1), and some more.
 const METHODS: &[&[u8]] = &[
     b"GET ",
     b"POST ",
@@ -33,11 +34,43 @@ const METHODS: &[&[u8]] = &[
     b"MERGE ",
     b"CHECKOUT ",
     b"LINK ",
+    b"UNLINK ",
+    b"ACL ",
+    b"BASELINE-CONTROL ",
+    b"BIND ",
+    b"CHECKIN ",
+    b"LABEL ",
+    b"MKACTIVITY ",
+    b"MKCALENDAR ",
+    b"MKREDIRECTREF ",
+    b"MKWORKSPACE ",
+    b"ORDERPATCH ",
+    b"REBIND ",
+    b"UNBIND ",
+    b"UNCHECKOUT ",
+    b"UPDATE ",
+    b"UPDATEREDIRECTREF ",
+    b"VERSION-CONTROL ",
+    // Nobody registered them, but they are in use: Exchange, Remote Desktop, SSTP, BITS, caches, streams.
+    b"BCOPY ",
+    b"BDELETE ",
+    b"BITS_POST ",
+    b"BMOVE ",
+    b"BPROPFIND ",
+    b"BPROPPATCH ",
+    b"POLL ",
+    b"PURGE ",
+    b"RDG_IN_DATA ",
+    b"RDG_OUT_DATA ",
+    b"RPC_CONNECT ",
+    b"SOURCE ",
+    b"SSTP_DUPLEX_POST ",
+    b"X-MS-ENUMATTS ",
 ];
 /// How a request may begin.
-pub(super) const BEGINS: Begins = Begins::like(METHODS);
+pub(super) const BEGINS: Begins = Begins::like(METHODS).or(Begins::with(b"\r\n"));
 /// A longer line is given up.
-const MAX_LINE: usize = 16 * 1024;
+const MAX_LINE: usize = 32 * 1024;
 
 /// A fact from a request's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +111,10 @@ pub(super) struct Progress {
 
 /// Could an HTTP client's bytes begin so?
 pub(super) fn probe(bytes: &[u8]) -> Probe {
-    Probe::of_starts(bytes, METHODS.iter().copied())
+    // A line's end too many may come before (RFC 9112 §2.2).
+    let rest = bytes.strip_prefix(b"\r").unwrap_or(bytes);
+    let rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    Probe::of_starts(rest, METHODS.iter().copied())
 }
 
 /// Where in a request a stream stands.

@@ -55,9 +55,10 @@ impl Version {
             [0xff, 0, 0, 23..=28] => ietf(&SALT_23),
             [0xff, 0, 0, 29..=32] => ietf(&SALT_29),
             [0xff, 0, 0, 33..=34] => ietf(&SALT_V1),
-            // Facebook's mvfst: its first was draft 22, the others follow draft 27.
+            // Facebook's mvfst: its first was draft 22, one stands for version 1, the others follow draft 27.
             [0xfa, 0xce, 0xb0, 0x01] => ietf(&SALT_22),
-            [0xfa, 0xce, 0xb0, 0x02..=0x10] => ietf(&SALT_23),
+            [0xfa, 0xce, 0xb0, 0x03] => ietf(&SALT_V1),
+            [0xfa, 0xce, 0xb0, 0x02..=0x13] => ietf(&SALT_23),
             [b'Q', b'0', b'5', b'0'] => ietf(&SALT_Q050),
             [b'T', b'0', b'5', b'0'] => ietf(&SALT_T050),
             [b'T', b'0', b'5', b'1'] => ietf(&SALT_T051),
@@ -92,6 +93,7 @@ pub(super) fn word(number: u32) -> Cow<'static, str> {
         (V2_DRAFT_01, _) => "v2-draft-01".into(),
         (_, [0xff, 0, 0, draft]) => format!("draft-{draft}").into(),
         (_, [0xfa, 0xce, 0xb0, 0x01]) => "mvfst-22".into(),
+        (_, [0xfa, 0xce, 0xb0, 0x03]) => "mvfst-v1".into(),
         (_, [0xfa, 0xce, 0xb0, _]) => "mvfst-27".into(),
         (_, [a @ (b'Q' | b'T'), b, c, d]) if [b, c, d].iter().all(u8::is_ascii_digit) => {
             [a, b, c, d].map(char::from).iter().collect::<String>().into()

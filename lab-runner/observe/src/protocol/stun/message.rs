@@ -10,7 +10,6 @@ use crate::record::NameKind;
 
 pub(super) const HEADER: usize = 20;
 pub(super) const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-const COOKIE_PORT: u16 = 0x2112;
 /// Ports of STUN (RFC 8489 §18.6): a message without a cookie and attributes has too few fixed bits without one.
 const PORT: u16 = 3478;
 /// More attributes than any message has.
@@ -26,6 +25,7 @@ const DESTINATION_ADDRESS: u16 = 0x0011;
 const MULTIPLEXED: u16 = 0xff10;
 const MULTIPLEXED_HEADER: usize = 12;
 const XOR_PEER_ADDRESS: u16 = 0x0012;
+const DATA: u16 = 0x0013;
 const REALM: u16 = 0x0014;
 const XOR_RELAYED_ADDRESS: u16 = 0x0016;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
@@ -36,7 +36,8 @@ const ALTERNATE_SERVER: u16 = 0x8023;
 /// A message of which the header makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Message<'a> {
-    transaction: [u8; 12],
+    /// What hides addresses: the cookie, or what stands in its place, and the transaction's number.
+    key: [u8; 16],
     has_cookie: bool,
     microsoft: bool,
     attributes: &'a [u8],
@@ -45,8 +46,9 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads what a whole datagram holds, with a cookie or without one.
-    pub(super) fn read(bytes: &'a [u8], cut: bool, ports: [u16; 2]) -> Option<Self> {
+    /// Reads what a whole datagram holds, with a cookie or without one; where STUN `was_spoken`, a message without one
+    /// needs less of a form.
+    pub(super) fn read(bytes: &'a [u8], cut: bool, ports: [u16; 2], was_spoken: bool) -> Option<Self> {
         let length = usize::from(be16(bytes, 2)?);
         if be16(bytes, 0)? == MULTIPLEXED && length + 4 == bytes.len() {
             return Self::first(bytes.get(MULTIPLEXED_HEADER..)?).map(|(message, _)| message);
@@ -59,10 +61,14 @@ impl<'a> Message<'a> {
         if message.microsoft {
             return fits.then_some(message);
         }
-        // RFC 3489 §11.1 and §11.2: binding and shared secret, and attributes up to 11.
-        let is_classic = matches!(be16(bytes, 0)?, 1 | 2 | 0x0101 | 0x0102 | 0x0111 | 0x0112);
+        // RFC 3489 §11.1: binding and shared secret; servers of before the cookie were asked for relays, too.
+        let kind = be16(bytes, 0)?;
+        let is_classic = matches!(kind, 1 | 2 | 0x0101 | 0x0102 | 0x0111 | 0x0112)
+            || was_spoken && matches!(kind & !0x0110, 3..=9);
+        // RFC 3489 §11.2 has attributes up to 11, and from 0x8000 on what who does not know it steps over.
+        let is_listed = |kind: u16| was_spoken || matches!(kind, 1..=11 | 0x8020..=0x802f);
         let listed = message.attributes().try_fold(0, |at, (kind, value)| {
-            (1..=11).contains(&kind).then_some(at + 4 + value.len().next_multiple_of(4))
+            is_listed(kind).then_some(at + 4 + value.len().next_multiple_of(4))
         });
         let has_port = ports.iter().any(|port| matches!(*port, PORT | 3479));
         (is_classic && fits && listed == Some(length) && (length > 0 || has_port)).then_some(message)
@@ -79,14 +85,14 @@ impl<'a> Message<'a> {
         let mut fields = Fields(bytes.get(..end.min(bytes.len()))?);
         let kind = fields.u16()?;
         let length = usize::from(fields.u16()?);
-        let has_cookie = fields.take(4)? == COOKIE;
-        let transaction = fields.take(12)?.try_into().ok()?;
+        let key: [u8; 16] = fields.take(16)?.try_into().ok()?;
+        let has_cookie = key.starts_with(&COOKIE);
         if kind & 0xc000 != 0 {
             return None;
         }
         let attributes = fields.take_lax(length);
         let microsoft = attributes.starts_with(&MICROSOFT);
-        Some(Self { transaction, has_cookie, microsoft, attributes, padded: length.is_multiple_of(4) })
+        Some(Self { key, has_cookie, microsoft, attributes, padded: length.is_multiple_of(4) })
     }
 
     fn attributes(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
@@ -101,6 +107,11 @@ impl<'a> Message<'a> {
             Some((kind, value))
         };
         std::iter::from_fn(next).take(MAX_ATTRIBUTES)
+    }
+
+    /// What it has a relay pass on, or what a relay passes on in it (RFC 8656 §11).
+    pub(super) fn data(&self) -> Option<&'a [u8]> {
+        self.attributes().find(|(kind, _)| *kind == DATA).map(|(_, value)| value)
     }
 
     /// Tells the addresses and the realm in it.
@@ -138,12 +149,8 @@ impl<'a> Message<'a> {
         fields.u8()?;
         let family = fields.u8()?;
         let mut port = fields.u16()?;
-        let mut key = [0; 16];
-        if hidden {
-            key[..4].copy_from_slice(&COOKIE);
-            key[4..].copy_from_slice(&self.transaction);
-            port ^= COOKIE_PORT;
-        }
+        let key = if hidden { self.key } else { [0; 16] };
+        port ^= u16::from_be_bytes([key[0], key[1]]);
         match family {
             1 => {
                 let mut ip: [u8; 4] = fields.take(4)?.try_into().ok()?;

@@ -18,12 +18,25 @@ use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
 pub(crate) const OVER_UDP: DatagramProtocol =
     DatagramProtocol { begins: Begins::between(0, 0x3f).or_between(0xff, 0xff), listen };
 
+/// Datagrams of media behind which connectivity may yet be checked.
+const MAX_MEDIA: u8 = 32;
+/// What is passed on in what is passed on is looked at so far.
+const MAX_DEPTH: u8 = 2;
+
 /// Tells STUN by its cookie, or by the exact form of the time before there was one.
 fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    let Some(message) = Message::read(datagram.bytes, datagram.cut, datagram.ports) else { return Heard::No };
+    let Some(message) = Message::read(datagram.bytes, datagram.cut, datagram.ports, false) else {
+        return Heard::No;
+    };
     facts.recognised("stun");
-    message.tell(facts);
-    Heard::With(Box::<Multiplexed>::default())
+    let mut flow = Box::<Multiplexed>::default();
+    flow.message(&message, datagram, MAX_DEPTH, facts);
+    Heard::With(flow)
+}
+
+/// What comes behind media that were told by their own bytes: STUN may, but need not.
+pub(super) fn behind_media() -> Heard {
+    Heard::With(Box::new(Multiplexed { media_left: Some(MAX_MEDIA), ..Multiplexed::default() }))
 }
 
 /// A flow on which connectivity was checked, and whatever follows on it.
@@ -32,27 +45,84 @@ struct Multiplexed {
     dtls: Handshake,
     /// The handshake is over, or there is none.
     sealed: bool,
+    /// As long as only media were seen: how many more of their datagrams are looked at.
+    media_left: Option<u8>,
 }
 
-impl Conversation for Multiplexed {
-    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-        match datagram.bytes.first() {
-            Some(0..=3 | 0xff) => {
-                let Some(message) = Message::read(datagram.bytes, datagram.cut, datagram.ports) else {
-                    return Heard::No;
-                };
-                message.tell(facts);
+impl Multiplexed {
+    /// Takes what a datagram holds, or a message or channel of a stream, and in it what a relay passes on, so far down.
+    fn take(&mut self, datagram: &Datagram<'_>, depth: u8, facts: &mut Facts<'_, '_>) -> Heard {
+        match *datagram.bytes {
+            [0..=3 | 0xff, ..] => {
+                let was_spoken = self.media_left.is_none();
+                let message = Message::read(datagram.bytes, datagram.cut, datagram.ports, was_spoken);
+                let Some(message) = message else { return Heard::No };
+                self.media_left = None;
+                self.message(&message, datagram, depth, facts);
             }
-            Some(20..=63) if !self.sealed && (self.dtls.began() || is_dtls(datagram)) => {
+            [20..=63, ..] if !self.sealed && (self.dtls.began() || is_dtls(datagram)) => {
                 let was_sure = self.dtls.is_sure();
                 self.sealed = self.dtls.take(datagram, facts);
-                if self.dtls.is_sure() && !was_sure {
+                // In a relay's channel it is another's than the flow's.
+                if self.dtls.is_sure() && !was_sure && depth == MAX_DEPTH {
                     facts.becomes("dtls");
+                }
+            }
+            // RFC 8656 §12.4: a channel's number, a length, and what is passed on.
+            [0x40..=0x4f, _, high, low, ref rest @ ..] if depth > 0 => {
+                let length = usize::from(u16::from_be_bytes([high, low]));
+                if let Some(bytes) = rest.get(..length) {
+                    return self.take(&Datagram { bytes, cut: false, ..*datagram }, depth - 1, facts);
                 }
             }
             _ => {}
         }
         Heard::Open
+    }
+
+    fn message(
+        &mut self,
+        message: &Message<'_>,
+        datagram: &Datagram<'_>,
+        depth: u8,
+        facts: &mut Facts<'_, '_>,
+    ) {
+        message.tell(facts);
+        if depth > 0
+            && let Some(bytes) = message.data()
+        {
+            self.take(&Datagram { bytes, cut: false, ..*datagram }, depth - 1, facts);
+        }
+    }
+}
+
+/// What another protocol wraps: connectivity checks, a handshake of DTLS, media.
+#[derive(Debug, Default)]
+pub(super) struct Wrapped(Multiplexed);
+
+impl Wrapped {
+    /// Takes what was wrapped in a datagram.
+    pub(super) fn take(&mut self, inner: &Datagram<'_>, facts: &mut Facts<'_, '_>) {
+        self.0.take(inner, MAX_DEPTH - 1, facts);
+    }
+
+    /// The flow is over.
+    pub(super) fn finish(&mut self, facts: &mut Facts<'_, '_>) {
+        self.0.finish(facts);
+    }
+}
+
+impl Conversation for Multiplexed {
+    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+        let heard = self.take(datagram, MAX_DEPTH, facts);
+        match &mut self.media_left {
+            Some(0) => Heard::Done,
+            Some(left) => {
+                *left -= 1;
+                Heard::Open
+            }
+            None => heard,
+        }
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {

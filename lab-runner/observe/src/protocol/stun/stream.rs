@@ -76,6 +76,10 @@ impl Dialogue for Messages {
             let Some(unit) = bytes.get(at + from..at + to) else { break };
             if let Some((message, _)) = Message::first(unit) {
                 message.tell(facts);
+                // A relay passes on what has the same form, as a rule.
+                if let Some((inner, _)) = message.data().and_then(Message::first) {
+                    inner.tell(facts);
+                }
             }
             at += to;
         }

@@ -18,6 +18,9 @@ pub(super) const EXT_ALPN: u16 = 16;
 const EXT_SUPPORTED_VERSIONS: u16 = 43;
 /// Encrypted ClientHello (RFC 9849).
 const EXT_ECH: u16 = 0xfe0d;
+/// The same in draft-ietf-tls-esni-08 to 10, where there is no inner hello of this form.
+const EXT_ECH_DRAFT_08: u16 = 0xfe08;
+const EXT_ECH_DRAFT_10: u16 = 0xfe0a;
 /// Its forerunner (draft-ietf-tls-esni-02).
 const EXT_ESNI: u16 = 0xffce;
 const MAX_ALPN: usize = 16;
@@ -71,7 +74,7 @@ pub(crate) fn parse_as(carrier: Carrier, body: &[u8], whole: bool) -> ClientHell
             ),
             // The first byte tells the outer hello (0) from the inner (1).
             EXT_ECH => hello.ech |= value.first() == Some(&0),
-            EXT_ESNI => hello.ech = true,
+            EXT_ECH_DRAFT_08..=EXT_ECH_DRAFT_10 | EXT_ESNI => hello.ech = true,
             _ => {}
         }
     }

@@ -32,7 +32,7 @@ const TLS_1_3: u16 = 0x0304;
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
     begins: Begins::with(&[record::HANDSHAKE]),
     probe,
-    open: |opening| Box::new(Session::new(opening)),
+    open: |opening| Box::new(Session::new(opening.late, opening.side != CLIENT)),
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
@@ -61,9 +61,8 @@ struct Session {
 }
 
 impl Session {
-    fn new(opening: &Opening<'_>) -> Self {
-        let unasked = opening.side != CLIENT;
-        Self { late: opening.late, over: [false; 2], unasked, answered: false, need: [0; 2] }
+    fn new(late: bool, unasked: bool) -> Self {
+        Self { late, over: [false; 2], unasked, answered: false, need: [0; 2] }
     }
 
     fn client(&mut self, bytes: &[u8], last: bool, facts: &mut Facts<'_, '_>) -> Step {

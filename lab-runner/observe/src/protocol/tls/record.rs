@@ -12,7 +12,7 @@ pub(in crate::protocol) const CERTIFICATE: u8 = 11;
 /// The kind of record that they stand in (RFC 8446 §5.1, RFC 9147 §4).
 pub(in crate::protocol) const HANDSHAKE: u8 = 22;
 /// Bytes of a record's header.
-const HEADER: usize = 5;
+pub(super) const HEADER: usize = 5;
 /// RFC 8446 §5.2: what a record holds at most.
 pub(super) const MAX_LENGTH: usize = (1 << 14) + 256;
 /// Records that are put together; a flight of certificates in records of some 1 KiB takes a few dozen.
