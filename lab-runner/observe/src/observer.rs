@@ -234,9 +234,10 @@ impl Observer {
             self.odd(index, "source_routed", wire.number);
         }
         let consulted = match *transport {
-            Transport::Tcp { seq, flags, payload_at } => {
+            Transport::Tcp { seq, ack, flags, payload_at } => {
                 let segment = Segment {
                     seq,
+                    ack,
                     payload: data.get(payload_at..).unwrap_or(&[]),
                     wire_len: ip.end.saturating_sub(payload_at),
                 };

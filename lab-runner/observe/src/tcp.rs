@@ -16,6 +16,8 @@ const MAX_SERVER_TRIES: u8 = 8;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment<'a> {
     pub(crate) seq: u32,
+    /// What it says to expect next, where it acknowledges anything.
+    pub(crate) ack: u32,
     /// What was captured of the payload.
     pub(crate) payload: &'a [u8],
     /// How long the payload was on the wire.
@@ -65,7 +67,7 @@ pub(crate) fn advance(
     segment: Segment<'_>,
     context: &mut Context<'_>,
 ) -> Stage {
-    let Segment { seq, payload, wire_len } = segment;
+    let Segment { seq, payload, wire_len, .. } = segment;
     let mut tcp = tcp.unwrap_or_else(|| begin(flow));
     let done = with(&mut tcp, side, flow, context, |stream, budget, show| {
         stream.push(seq, payload, wire_len, budget, show)

@@ -17,6 +17,7 @@ pub(crate) struct Ends {
 pub(crate) enum Transport {
     Tcp {
         seq: u32,
+        ack: u32,
         flags: u8,
         payload_at: usize,
     },
@@ -41,7 +42,8 @@ pub(crate) fn read(data: &[u8], ip: &Ip, tunnel: u64) -> Option<(Ends, Transport
             if header < 20 || at + header > ip.end {
                 return None;
             }
-            let transport = Transport::Tcp { seq: be32(data, at + 4)?, flags, payload_at: at + header };
+            let (seq, ack) = (be32(data, at + 4)?, be32(data, at + 8)?);
+            let transport = Transport::Tcp { seq, ack, flags, payload_at: at + header };
             (be16(data, at)?, be16(data, at + 2)?, transport)
         }
         17 => {

@@ -233,13 +233,20 @@ fn who_sends_from_a_lower_port_is_the_server_where_the_opening_was_not_seen() {
 
 #[test]
 fn a_side_that_begins_with_another_number_is_followed_and_leaves_doubt() {
-    let mut wire = Wire::new();
-    wire.tcp_handshake(PHONE, API);
-    let seq = wire.tcp_handshake(PHONE, API);
-    wire.tcp_segment(PHONE, API, seq, &client_hello(Some("api.nucleus-u8.example"), &[]));
-    let flow = wire.observe().flows.remove(0);
-    assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.nucleus-u8.example"]);
-    assert_eq!((flow.weird[0].word.as_str(), flow.unread), ("tcp_renumbered", true));
+    let hello = client_hello(Some("api.nucleus-u8.example"), &[]);
+    // The server acknowledges the first, the second, or none.
+    for (acknowledged, begins, is_sure) in [(7001, 7001, true), (9001, 9001, true), (0, 9001, false)] {
+        let mut wire = Wire::new();
+        wire.tcp_syn(PHONE, API, 7000, None);
+        wire.tcp_syn(PHONE, API, 9000, None);
+        if acknowledged > 0 {
+            wire.tcp_syn(API, PHONE, 5000, Some(acknowledged));
+        }
+        wire.tcp_segment(PHONE, API, begins, &hello);
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.nucleus-u8.example"]);
+        assert_eq!((flow.weird.is_empty(), flow.unread), (is_sure, !is_sure));
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Hot {
     pub(crate) fin: [bool; 2],
     pub(crate) reset: bool,
     pub(crate) payload_seen: bool,
+    /// A side has begun with another number before there was any data: what the other acknowledges tells which counts.
+    pub(crate) renumbered: [bool; 2],
     /// A packet of the server's side came from the client's link address.
     pub(crate) forged: bool,
     /// Another flow between the same ends came after it.
@@ -64,6 +66,7 @@ impl Hot {
             fin: [false; 2],
             reset: false,
             payload_seen: false,
+            renumbered: [false; 2],
             forged: false,
             superseded: false,
         }

@@ -273,6 +273,7 @@ impl Observer {
         hot.packet(frame, number, side, length, mac(data, 6));
         let segment = Segment {
             seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+            ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
             payload: data.get(payload_at..).unwrap_or(&[]),
             wire_len: end - payload_at,
         };

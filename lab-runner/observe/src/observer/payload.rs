@@ -6,7 +6,7 @@ use crate::ip::Ip;
 use crate::link::be16;
 use crate::protocol::link_control;
 use crate::record::L4;
-use crate::tcp::{self, SYN, Segment};
+use crate::tcp::{self, ACK, SYN, Segment};
 use crate::udp;
 
 impl Observer {
@@ -25,20 +25,29 @@ impl Observer {
         let hot = &mut self.flows.hot[index];
         let had_payload = hot.payload_seen;
         hot.tcp(side, flags, segment.wire_len > 0);
-        if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0)) {
+        let is_told_by_it = hot.renumbered[1 - side] && flags & ACK != 0;
+        if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0 || is_told_by_it)) {
             return payload_at;
         }
         let flow = &mut self.flows.cold[index];
+        if is_told_by_it && !had_payload {
+            flow.isn[1 - side] = Some(segment.ack.wrapping_sub(1));
+            hot.renumbered[1 - side] = false;
+        }
         if flags & SYN != 0 {
             let before = *flow.isn[side].get_or_insert(segment.seq);
             if let Stage::Tcp(Some(tcp)) = &mut flow.stage {
                 tcp.syn(side, segment.seq);
             }
             if before != segment.seq && !had_payload {
-                // The last one counts, as a rule; but a side that knows better could be shown one thing, and us another.
                 flow.isn[side] = Some(segment.seq);
-                self.odd(index, "tcp_renumbered", number);
+                hot.renumbered[side] = true;
             }
+        }
+        if hot.renumbered[side] && segment.wire_len > 0 {
+            // Nobody said which number counts: another name could be shown here than there.
+            hot.renumbered[side] = false;
+            self.odd(index, "tcp_renumbered", number);
         }
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
         if segment.wire_len == 0 {

@@ -97,8 +97,8 @@ impl Observer {
         }
         match *transport {
             // What it carries comes later, with the rest.
-            Transport::Tcp { seq, flags, payload_at } => {
-                let nothing = Segment { seq, payload: &[], wire_len: 0 };
+            Transport::Tcp { seq, ack, flags, payload_at } => {
+                let nothing = Segment { seq, ack, payload: &[], wire_len: 0 };
                 self.tcp(wire.number, index, side, flags, nothing, payload_at, data.len());
             }
             Transport::Udp => self.flows.hot[index].udp(side),
@@ -152,9 +152,9 @@ impl Observer {
         let Some((ends, transport)) = transport::read(&bytes, &ip, datagram.tunnel) else { return };
         let (index, side) = (first.flow, first.side);
         match transport {
-            Transport::Tcp { seq, flags, payload_at } => {
+            Transport::Tcp { seq, ack, flags, payload_at } => {
                 let payload = bytes.get(payload_at..).unwrap_or(&[]);
-                let segment = Segment { seq, payload, wire_len: end.saturating_sub(payload_at) };
+                let segment = Segment { seq, ack, payload, wire_len: end.saturating_sub(payload_at) };
                 self.tcp(wire.number, index, side, flags, segment, payload_at, bytes.len());
             }
             Transport::Udp => {

@@ -31,10 +31,9 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
 }
 
 fn is_asking(bytes: &[u8]) -> bool {
-    // Neither the tag nor what follows goes on with the same bytes.
+    // What follows does not go on with the same bytes.
     bytes.len() >= SHORTEST
         && bytes[ASKING_AT..].starts_with(&ASKING)
-        && bytes[..ASKING_AT].iter().all(|byte| *byte != 0xff)
         && bytes[ASKING_AT + ASKING.len()] != 0xff
 }
 

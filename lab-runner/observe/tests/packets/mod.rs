@@ -84,6 +84,18 @@ impl Wire {
         self.frames.push(frame);
     }
 
+    /// A SYN, which acknowledges one or none.
+    pub(crate) fn tcp_syn(&mut self, src: &str, dst: &str, seq: u32, ack: Option<u32>) {
+        let (src, dst): (SocketAddr, SocketAddr) = (src.parse().unwrap(), dst.parse().unwrap());
+        let builder = self.network(src.ip(), dst.ip(), 64).tcp(src.port(), dst.port(), seq, 65000).syn();
+        let mut frame = Vec::new();
+        match ack {
+            Some(ack) => builder.ack(ack).write(&mut frame, &[]).unwrap(),
+            None => builder.write(&mut frame, &[]).unwrap(),
+        }
+        self.frames.push(frame);
+    }
+
     /// Three packets; returns the sequence number of the client's first byte.
     pub(crate) fn tcp_handshake(&mut self, client: &str, server: &str) -> u32 {
         self.seq += 100_000;

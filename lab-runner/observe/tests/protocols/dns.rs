@@ -183,6 +183,17 @@ fn where_nothing_is_asked_the_first_owner_is_told_and_vouches_for_nothing() {
 }
 
 #[test]
+fn a_question_that_is_cut_behind_its_name_is_told_and_leaves_doubt() {
+    let asked = question("api.nucleus-u8.example", A);
+    for (missing, told) in [(1, true), (4, true), (5, false)] {
+        let mut wire = Wire::new();
+        wire.udp(PHONE, RESOLVER, &asked[..asked.len() - missing]);
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!((!names(&flow, NameKind::DnsQuery).is_empty(), flow.unread), (told, true));
+    }
+}
+
+#[test]
 fn what_is_no_dns_on_its_port_is_read_on() {
     let mut wire = Wire::new();
     for datagram in [crate::stun::ask(), crate::stun::answer()] {

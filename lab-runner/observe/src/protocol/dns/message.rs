@@ -135,20 +135,18 @@ impl Message {
         let counts = [header.u16()?, header.u16()?, header.u16()?];
         let mut at = 12;
         for _ in 0..question_count {
-            let question = text.read(bytes, at).and_then(|(name, end)| {
-                Some((Question { name, kind: be16(bytes, end)?, class: be16(bytes, end + 2)? }, end + 4))
-            });
-            match question {
-                Some((question, end)) => {
-                    questions.push(question);
-                    at = end;
-                }
-                _ if questions.is_empty() => return None,
-                _ => {
-                    self.cut = true;
-                    return Some(());
-                }
-            }
+            let Some((name, end)) = text.read(bytes, at) else {
+                self.cut = true;
+                return (!questions.is_empty()).then_some(());
+            };
+            let (Some(kind), Some(class)) = (be16(bytes, end), be16(bytes, end + 2)) else {
+                // A whole name is one, though it was cut behind it.
+                questions.push(Question { name, kind: 0, class: 0 });
+                self.cut = true;
+                return Some(());
+            };
+            questions.push(Question { name, kind, class });
+            at = end + 4;
         }
         if questions.is_empty() {
             self.owner = text.read(bytes, at).map(|(name, _)| name);

@@ -175,7 +175,8 @@ impl Records {
 /// What a type of question is called (IANA's registry), unless it asks for an address.
 pub(super) fn type_word(kind: u16) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(match kind {
-        A | AAAA => return None,
+        // 0 is none: the question was cut.
+        0 | A | AAAA => return None,
         2 => "NS",
         CNAME => "CNAME",
         6 => "SOA",
