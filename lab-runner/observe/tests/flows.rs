@@ -240,12 +240,40 @@ fn a_side_that_begins_with_another_number_is_followed_and_leaves_doubt() {
         wire.tcp_syn(PHONE, API, 7000, None);
         wire.tcp_syn(PHONE, API, 9000, None);
         if acknowledged > 0 {
+            // A number that nobody sent tells nothing.
+            wire.tcp_syn(API, PHONE, 5000, Some(8001));
             wire.tcp_syn(API, PHONE, 5000, Some(acknowledged));
         }
         wire.tcp_segment(PHONE, API, begins, &hello);
         let flow = wire.observe().flows.remove(0);
         assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.nucleus-u8.example"]);
         assert_eq!((flow.weird.is_empty(), flow.unread), (is_sure, !is_sure));
+    }
+}
+
+#[test]
+fn a_number_that_the_phone_acknowledges_for_the_server_does_not_count() {
+    let mut wire = Wire::new();
+    wire.tcp_syn(PHONE, API, 9000, None);
+    wire.tcp_syn(PHONE, API, 7000, None);
+    wire.tcp_syn(API, PHONE, 5000, Some(9001));
+    wire.by_phone();
+    wire.tcp_syn(API, PHONE, 5000, Some(7001));
+    wire.tcp_segment(PHONE, API, 9001, &client_hello(Some("api.nucleus-u8.example"), &[]));
+    wire.tcp_segment(PHONE, API, 7001, &client_hello(Some("far.example"), &[]));
+    let flow = wire.observe().flows.remove(0);
+    assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "tcp_renumbered"));
+}
+
+#[test]
+fn datagrams_from_an_end_to_itself_are_its_own() {
+    for end in ["192.0.2.10:5000", "[2001:db8:1::10]:5000"] {
+        let mut wire = Wire::new();
+        for _ in 0..3 {
+            wire.udp(end, end, b"hello");
+        }
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!((flow.packets, flow.answered), ([3, 0], false));
     }
 }
 

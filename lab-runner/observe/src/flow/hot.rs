@@ -41,7 +41,7 @@ pub(crate) struct Hot {
     pub(crate) fin: [bool; 2],
     pub(crate) reset: bool,
     pub(crate) payload_seen: bool,
-    /// A side has begun with another number before there was any data: what the other acknowledges tells which counts.
+    /// A side has begun with another number before there was any data, see [`super::Renumbered`].
     pub(crate) renumbered: [bool; 2],
     /// A packet of the server's side came from the client's link address.
     pub(crate) forged: bool,

@@ -29,6 +29,7 @@ pub(crate) struct Flow {
     evidence: Option<Box<Evidence>>,
     /// The sequence numbers of both sides' SYNs.
     pub(crate) isn: [Option<u32>; 2],
+    pub(crate) renumbered: Option<Box<Renumbered>>,
     pub(crate) interface: u32,
     pub(crate) client_mac: Option<MacAddr>,
     pub(crate) server_mac: Option<MacAddr>,
@@ -60,6 +61,43 @@ impl Stage {
             Self::Tcp(Some(tcp)) => [tcp.wants(CLIENT), tcp.wants(SERVER)],
             Self::Tcp(None) | Self::Udp(_) => [true; 2],
         }
+    }
+}
+
+/// Numbers with which a connection's sides began before any data, one after the other; few connections have any.
+///
+/// Which of them counts is what the other side acknowledges. Where that is not seen, one side could have been shown
+/// something else than is read here.
+#[derive(Debug, Default)]
+pub(crate) struct Renumbered {
+    numbers: [Vec<u32>; 2],
+    acknowledged: [Option<u32>; 2],
+    doubtful: bool,
+}
+
+impl Renumbered {
+    const MOST: usize = 8;
+
+    /// Notes that a side began with this number, and then with another.
+    pub(crate) fn note(&mut self, side: usize, number: u32) {
+        let numbers = &mut self.numbers[side];
+        self.doubtful |= numbers.len() >= Self::MOST;
+        if numbers.len() < Self::MOST {
+            numbers.push(number);
+        }
+    }
+
+    /// The other side acknowledges one of the numbers, of which `last` is the last; returns the one that counts.
+    pub(crate) fn acknowledged(&mut self, side: usize, number: u32, last: Option<u32>) -> Option<u32> {
+        if last == Some(number) || self.numbers[side].contains(&number) {
+            self.doubtful |= self.acknowledged[side].replace(number).is_some_and(|before| before != number);
+        }
+        self.acknowledged[side].or(last)
+    }
+
+    /// Whether it is not sure with which number a side began.
+    pub(crate) fn leaves_doubt(&self, side: usize) -> bool {
+        self.doubtful || self.acknowledged[side].is_none()
     }
 }
 
@@ -124,6 +162,7 @@ impl Flow {
             stage,
             evidence: None,
             isn: [None; 2],
+            renumbered: None,
             interface: wire.frame.interface,
             client_mac: macs[CLIENT],
             server_mac: macs[SERVER],

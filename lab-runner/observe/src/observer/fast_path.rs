@@ -5,7 +5,7 @@
 //! hold the two together. What is plain: Ethernet without a tag, IPv4 without options that is no fragment, IPv6 without
 //! extensions, UDP, and TCP without SYN.
 
-use super::Observer;
+use super::{Observer, half};
 use crate::capture::Frame;
 use crate::hash::fibonacci;
 use crate::ip::Addr;
@@ -42,7 +42,7 @@ struct Header<A> {
 trait Addresses: Copy + Eq {
     const NONE: Self;
 
-    /// The two addresses as a number, which tells the halves of a capture: what `half::pair` makes of them.
+    /// The two addresses as a number, the same both ways, which tells the halves of a capture.
     fn pair(self) -> u64;
 
     /// A number that tells most of them apart, and the directions, too.
@@ -54,7 +54,7 @@ impl Addresses for u64 {
 
     #[inline]
     fn pair(self) -> u64 {
-        self >> 32 ^ self & u64::from(u32::MAX)
+        half::folded(u128::from((self >> 32) as u32 ^ self as u32))
     }
 
     #[inline]
@@ -68,13 +68,12 @@ impl Addresses for [u128; 2] {
 
     #[inline]
     fn pair(self) -> u64 {
-        let bits = self[0] ^ self[1];
-        bits as u64 ^ (bits >> 64) as u64
+        half::folded(self[0] ^ self[1])
     }
 
     #[inline]
     fn spread(self) -> u64 {
-        let [src, dst] = self.map(|bits| bits as u64 ^ (bits >> 64) as u64);
+        let [src, dst] = self.map(half::folded);
         src ^ dst.rotate_left(32)
     }
 }
@@ -149,7 +148,8 @@ impl FastPath {
         let ends = packet.ends;
         if is_like_plain(packet) {
             self.keep(ends.src, ends.dst, ends.protocol, flow, side);
-            if ends.protocol == UDP {
+            // Where both ends are the same, so are both directions.
+            if ends.protocol == UDP && ends.src != ends.dst {
                 self.keep(ends.dst, ends.src, UDP, flow, 1 - side);
             }
         }

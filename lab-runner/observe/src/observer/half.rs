@@ -55,7 +55,12 @@ impl Part {
 /// Two addresses as a number, the same both ways.
 #[inline]
 fn pair(one: Addr, other: Addr) -> u64 {
-    let bits = one.bits ^ other.bits;
+    folded(one.bits ^ other.bits)
+}
+
+/// A number of half the length.
+#[inline]
+pub(super) fn folded(bits: u128) -> u64 {
     bits as u64 ^ (bits >> 64) as u64
 }
 

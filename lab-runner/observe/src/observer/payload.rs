@@ -1,7 +1,7 @@
 //! What a packet adds to its flow: counters for all, payload for those that may still tell something.
 
 use super::Observer;
-use crate::flow::{SERVER, Stage};
+use crate::flow::{CLIENT, SERVER, Stage};
 use crate::ip::Ip;
 use crate::link::be16;
 use crate::protocol::link_control;
@@ -30,9 +30,14 @@ impl Observer {
             return payload_at;
         }
         let flow = &mut self.flows.cold[index];
-        if is_told_by_it && !had_payload {
-            flow.isn[1 - side] = Some(segment.ack.wrapping_sub(1));
-            hot.renumbered[1 - side] = false;
+        // What has the client's link address is no word of the server's.
+        if is_told_by_it
+            && !had_payload
+            && (side == CLIENT || !hot.forged)
+            && let Some(renumbered) = &mut flow.renumbered
+        {
+            let isn = &mut flow.isn[1 - side];
+            *isn = renumbered.acknowledged(1 - side, segment.ack.wrapping_sub(1), *isn);
         }
         if flags & SYN != 0 {
             let before = *flow.isn[side].get_or_insert(segment.seq);
@@ -41,13 +46,15 @@ impl Observer {
             }
             if before != segment.seq && !had_payload {
                 flow.isn[side] = Some(segment.seq);
+                flow.renumbered.get_or_insert_default().note(side, before);
                 hot.renumbered[side] = true;
             }
         }
         if hot.renumbered[side] && segment.wire_len > 0 {
-            // Nobody said which number counts: another name could be shown here than there.
             hot.renumbered[side] = false;
-            self.odd(index, "tcp_renumbered", number);
+            if flow.renumbered.as_ref().is_some_and(|renumbered| renumbered.leaves_doubt(side)) {
+                self.odd(index, "tcp_renumbered", number);
+            }
         }
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
         if segment.wire_len == 0 {

@@ -168,6 +168,14 @@ fn an_owner_is_told_whatever_its_record_holds() {
     wire.udp("192.0.2.10:5353", "224.0.0.251:5353", &message([0x84, 0], &[], &records, &[]));
     let flow = wire.observe().flows.remove(0);
     assert_eq!(names(&flow, NameKind::Mdns), ["u8.local", "v9.local", "w1.local"]);
+    // An owner that points at itself is nobody's, and ends nothing.
+    let mut odd = record("x", 47, 60, &[]);
+    odd.splice(..3, [0xc0, 12]);
+    let mut wire = Wire::new();
+    let records = [odd, record("u8.local", A, 60, &[192, 0, 2, 9])];
+    wire.udp("192.0.2.10:5353", "224.0.0.251:5353", &message([0x84, 0], &[], &records, &[]));
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!((names(&flow, NameKind::Mdns), flow.unread), (vec!["u8.local"], false));
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn bytes_behind_a_request_that_make_no_sense_leave_doubt_and_the_next_request_is
 fn a_request_with_a_line_too_many_before_it_or_a_rare_method_names_its_host() {
     for request in [
         &b"\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n"[..],
+        b"\r\n\n\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
         b"RPC_CONNECT / HTTP/1.1\r\nHost: a.example\r\n\r\n",
         b"MKCALENDAR /mine HTTP/1.1\r\nHost: a.example\r\n\r\n",
     ] {
@@ -104,7 +105,9 @@ fn a_request_with_a_line_too_many_before_it_or_a_rare_method_names_its_host() {
             assert_eq!((flow.app.as_str(), hosts(&flow)), ("http", vec!["a.example"]));
         }
     }
-    assert_eq!(conversation(8080, &[(C, b"POLL the others\r\n")]).app, "unknown");
+    for no_request in [&b"POLL the others\r\n"[..], b"\rGET / HTTP/1.1\r\n", b"\r\n\r\n"] {
+        assert_eq!(conversation(8080, &[(C, no_request)]).app, "unknown");
+    }
 }
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).

@@ -58,6 +58,14 @@ fn what_a_relay_passes_on_is_read_as_well() {
         (flow.app.as_str(), names(&flow)),
         ("stun", vec![(NameKind::Sni, "media.nucleus-u8.example")])
     );
+    // The flow's own handshake is read, whatever a relay passed on.
+    let alert = [20, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+    let sealed = [&[0x40, 1, 0, alert.len() as u8][..], &alert].concat();
+    let flow = udp(&[&vec![sealed; 70][..], &[hello]].concat());
+    assert_eq!(
+        (flow.app.as_str(), names(&flow)),
+        ("dtls", vec![(NameKind::Sni, "media.nucleus-u8.example")])
+    );
     // In each other without end.
     let mut nested = answer();
     for _ in 0..200 {
@@ -70,6 +78,18 @@ fn what_a_relay_passes_on_is_read_as_well() {
 fn checks_behind_media_are_read_and_media_alone_end_the_flows_parsing() {
     let media =
         |sequence: u8| [&[0x80, 0, 0, sequence, 0, 0, sequence, 160][..], &[7; 4], &[9; 160]].concat();
+    // A piece of a hello before the end is told, and gives its memory back.
+    let hello = dtls::client_hello("media.nucleus-u8.example", &[0..60]).remove(0);
+    let mut wire = Wire::new();
+    for sequence in 0..3 {
+        wire.udp(PHONE, "203.0.113.5:9000", &media(sequence));
+    }
+    wire.udp(PHONE, "203.0.113.5:9000", &hello);
+    for sequence in 3..40 {
+        wire.udp(PHONE, "203.0.113.5:9000", &media(sequence));
+    }
+    let flow = wire.observe().flows.remove(0);
+    assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "client_hello_cut"));
     for (before, told) in [(3, true), (40, false)] {
         let mut wire = Wire::new();
         for sequence in 0..before {
@@ -87,14 +107,16 @@ fn what_telegrams_relays_wrap_is_read() {
     let tag = [&[1; 16][..], &[0xff; 12], &[0xfe, 0xff, 0xff, 0xff], &[0; 8]].concat();
     let wrapped =
         [&[1; 16][..], &[0, 0, 0, 0, 0, 0], &(answer().len() as u16).to_be_bytes(), &answer()].concat();
-    for (port, app) in [(533, "telegram"), (601, "unknown")] {
+    for (port, answers, app) in
+        [(533, &wrapped, "telegram"), (601, &wrapped, "unknown"), (533, &answer(), "stun")]
+    {
         let relay = format!("203.0.113.5:{port}");
         let mut wire = Wire::new();
         wire.udp(PHONE, &relay, &tag);
-        wire.udp(&relay, PHONE, &wrapped);
+        wire.udp(&relay, PHONE, answers);
         let flow = wire.observe().flows.remove(0);
-        let expected = if port == 533 { vec![(NameKind::StunMapped, ADDRESS)] } else { vec![] };
-        assert_eq!((flow.app.as_str(), names(&flow)), (app, expected));
+        let expected = if app == "unknown" { vec![] } else { vec![(NameKind::StunMapped, ADDRESS)] };
+        assert_eq!((flow.app.as_str(), flow.guessed, names(&flow)), (app, false, expected));
     }
 }
 

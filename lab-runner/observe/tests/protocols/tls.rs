@@ -153,18 +153,47 @@ fn a_hello_in_records_of_a_byte_each_is_read_and_what_only_looks_like_one_is_non
 }
 
 #[test]
-fn a_hello_behind_an_alert_is_read() {
-    let alert = record(21, &[1, 0]);
-    let hello = client_hello(Some("api.example"), &[]);
-    let together = [&alert[..], &hello].concat();
-    for segments in [&[&together[..]][..], &[&alert, &hello], &[&together[..30], &together[30..]]] {
+fn a_hello_behind_an_alert_is_read_however_segments_split_it_and_leaves_doubt() {
+    let bytes = [record(21, &[1, 0]), client_hello(Some("api.example"), &[])].concat();
+    let halves = (5..bytes.len()).map(|at| vec![&bytes[..at], &bytes[at..]]);
+    for segments in halves.chain([vec![&bytes[..]], bytes.chunks(5).collect()]) {
         let mut wire = Wire::new();
-        wire.tcp_opens(PHONE, SERVER, segments);
+        wire.tcp_opens(PHONE, SERVER, &segments);
         wire.tcp_segment(SERVER, PHONE, 5001, &record(22, &server_hello(Some(0x0304))));
         let flow = wire.observe().flows.remove(0);
         assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example"]);
         assert_eq!((flow.app.as_str(), flow.guessed, flow.version.as_deref()), ("tls", false, Some("1.3")));
+        assert_eq!((flow.weird[0].word.as_str(), flow.unread), ("tls_without_hello", true));
     }
+}
+
+#[test]
+fn records_that_only_begin_like_a_hello_end_nothing() {
+    // Behind an alert, a record of no length.
+    let start = [&record(21, &[1, 0])[..], &[22, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3]].concat();
+    let mut wire = Wire::new();
+    let seq = wire.tcp_handshake(PHONE, "198.51.100.20:80");
+    wire.tcp_segment(PHONE, "198.51.100.20:80", seq, &start);
+    wire.tcp_segment(
+        "198.51.100.20:80",
+        PHONE,
+        5001,
+        b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    );
+    let next = seq + start.len() as u32;
+    wire.tcp_segment(PHONE, "198.51.100.20:80", next, b"GET / HTTP/1.1\r\nHost: far.example\r\n\r\n");
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(flow.names_of(NameKind::HttpHost).collect::<Vec<_>>(), ["far.example"]);
+}
+
+#[test]
+fn a_hello_behind_a_record_of_the_server_is_read() {
+    let mut wire = Wire::new();
+    let seq = wire.tcp_handshake(PHONE, SERVER);
+    wire.tcp_segment(SERVER, PHONE, 5001, &record(21, &[1, 0]));
+    wire.tcp_segment(PHONE, SERVER, seq, &client_hello(Some("api.example"), &[]));
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example"]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(crate) struct Address {
     pub(crate) ttl: u32,
 }
 
-/// Whether bytes have the form of a DNS message of which the whole first question makes sense.
+/// Whether bytes begin with a header of DNS that makes sense.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
     let Some(flags_high) = bytes.get(2) else { return false };
     let opcode = flags_high >> 3 & 15;

@@ -94,11 +94,11 @@ impl Records {
         let wanted = match keep {
             Keep::Nothing => false,
             Keep::Addresses => matches!(kind, A | AAAA),
-            Keep::Answers => matches!(kind, A | AAAA | CNAME | PTR | SRV | SVCB | HTTPS),
-            Keep::Names => matches!(kind, A | AAAA | CNAME | PTR | SRV | SVCB | HTTPS),
+            Keep::Answers | Keep::Names => matches!(kind, A | AAAA | CNAME | PTR | SRV | SVCB | HTTPS),
         };
-        if keep == Keep::Names && kind != OPT {
-            self.name(bytes, at, text)?;
+        // An owner that makes no sense ends the message only where its record would tell something.
+        if keep == Keep::Names && kind != OPT && self.name(bytes, at, text).is_none() && wanted {
+            return None;
         }
         // The class's high bit has a meaning of its own in multicast DNS (RFC 6762 §10.2).
         if wanted && class & 0x7fff == 1 {

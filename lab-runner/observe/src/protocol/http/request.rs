@@ -69,6 +69,7 @@ const METHODS: &[&[u8]] = &[
 ];
 /// How a request may begin.
 pub(super) const BEGINS: Begins = Begins::like(METHODS).or(Begins::with(b"\r\n"));
+const MAX_EMPTY_LINES: usize = 16;
 /// A longer line is given up.
 const MAX_LINE: usize = 32 * 1024;
 
@@ -111,9 +112,15 @@ pub(super) struct Progress {
 
 /// Could an HTTP client's bytes begin so?
 pub(super) fn probe(bytes: &[u8]) -> Probe {
-    // A line's end too many may come before (RFC 9112 §2.2).
-    let rest = bytes.strip_prefix(b"\r").unwrap_or(bytes);
-    let rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    // Empty lines may come before (RFC 9112 §2.2); servers take several.
+    let mut rest = bytes;
+    for _ in 0..MAX_EMPTY_LINES {
+        rest = match rest {
+            [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => rest,
+            b"\r" => return Probe::More,
+            _ => break,
+        };
+    }
     Probe::of_starts(rest, METHODS.iter().copied())
 }
 

@@ -42,11 +42,35 @@ pub(super) fn behind_media() -> Heard {
 /// A flow on which connectivity was checked, and whatever follows on it.
 #[derive(Debug, Default)]
 struct Multiplexed {
-    dtls: Handshake,
-    /// The handshake is over, or there is none.
-    sealed: bool,
+    /// The flow's own handshake.
+    own: Dtls,
+    /// One that a relay passes on: another's than the flow's, and no word on that.
+    passed_on: Dtls,
+    /// A message of STUN was seen.
+    spoken: bool,
     /// As long as only media were seen: how many more of their datagrams are looked at.
     media_left: Option<u8>,
+}
+
+/// A handshake of DTLS between other things.
+#[derive(Debug, Default)]
+struct Dtls {
+    handshake: Handshake,
+    /// It is over, or there is none.
+    sealed: bool,
+}
+
+impl Dtls {
+    fn may_take(&self, datagram: &Datagram<'_>) -> bool {
+        !self.sealed && (self.handshake.began() || is_dtls(datagram))
+    }
+
+    /// Takes a datagram; whether it made sure that DTLS is spoken.
+    fn take(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
+        let was_sure = self.handshake.is_sure();
+        self.sealed = self.handshake.take(datagram, facts);
+        self.handshake.is_sure() && !was_sure
+    }
 }
 
 impl Multiplexed {
@@ -54,19 +78,18 @@ impl Multiplexed {
     fn take(&mut self, datagram: &Datagram<'_>, depth: u8, facts: &mut Facts<'_, '_>) -> Heard {
         match *datagram.bytes {
             [0..=3 | 0xff, ..] => {
-                let was_spoken = self.media_left.is_none();
-                let message = Message::read(datagram.bytes, datagram.cut, datagram.ports, was_spoken);
+                let message = Message::read(datagram.bytes, datagram.cut, datagram.ports, self.spoken);
                 let Some(message) = message else { return Heard::No };
-                self.media_left = None;
                 self.message(&message, datagram, depth, facts);
             }
-            [20..=63, ..] if !self.sealed && (self.dtls.began() || is_dtls(datagram)) => {
-                let was_sure = self.dtls.is_sure();
-                self.sealed = self.dtls.take(datagram, facts);
-                // In a relay's channel it is another's than the flow's.
-                if self.dtls.is_sure() && !was_sure && depth == MAX_DEPTH {
+            [20..=63, ..] if depth == MAX_DEPTH && self.own.may_take(datagram) => {
+                self.media_left = None;
+                if self.own.take(datagram, facts) {
                     facts.becomes("dtls");
                 }
+            }
+            [20..=63, ..] if depth < MAX_DEPTH && self.passed_on.may_take(datagram) => {
+                self.passed_on.take(datagram, facts);
             }
             // RFC 8656 §12.4: a channel's number, a length, and what is passed on.
             [0x40..=0x4f, _, high, low, ref rest @ ..] if depth > 0 => {
@@ -87,6 +110,7 @@ impl Multiplexed {
         depth: u8,
         facts: &mut Facts<'_, '_>,
     ) {
+        (self.spoken, self.media_left) = (true, None);
         message.tell(facts);
         if depth > 0
             && let Some(bytes) = message.data()
@@ -116,7 +140,10 @@ impl Conversation for Multiplexed {
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
         let heard = self.take(datagram, MAX_DEPTH, facts);
         match &mut self.media_left {
-            Some(0) => Heard::Done,
+            Some(0) => {
+                self.finish(facts);
+                Heard::Done
+            }
             Some(left) => {
                 *left -= 1;
                 Heard::Open
@@ -126,6 +153,7 @@ impl Conversation for Multiplexed {
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        self.dtls.finish(facts);
+        self.own.handshake.finish(facts);
+        self.passed_on.handshake.finish(facts);
     }
 }

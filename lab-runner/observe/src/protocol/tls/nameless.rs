@@ -1,4 +1,5 @@
-//! Records of a session whose beginning was not seen, and the hello of SSL 2: TLS without names.
+//! TLS whose client does not begin with a hello: a session whose beginning was not seen, and the hello of SSL 2, which have
+//! no names; or an alert and the like, behind which a hello comes all the same.
 
 use super::{Session, record};
 use crate::flow::{CLIENT, SERVER};
@@ -11,7 +12,7 @@ use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step, StreamPr
 pub(crate) const NAMELESS: StreamProtocol = StreamProtocol {
     begins: Begins::between(20, 24).or_between(0x80, 0x80),
     probe,
-    open: |_| Box::<Nameless>::default(),
+    open: |opening| Box::new(Nameless { late: opening.late, ..Nameless::default() }),
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
@@ -34,41 +35,81 @@ pub(super) fn is_nameless(bytes: &[u8]) -> bool {
     }
 }
 
-/// Is this a record with a whole hello's beginning? Behind other records the same kind may hold what is encrypted.
+/// Records before a hello that are stepped over, and the longest of them.
+const MAX_BEFORE: u8 = 8;
+const LONGEST_BEFORE: u8 = 64;
+/// Bytes by which a hello is told from an encrypted record of the same kind.
+const HELLO: usize = 11;
+
+/// Is this a record with a hello's beginning?
 fn is_hello(bytes: &[u8]) -> bool {
-    matches!(bytes, [record::HANDSHAKE, 3, 0..=4, _, _, record::CLIENT_HELLO, 0, _, _, 3, 0..=4, ..])
+    matches!(
+        bytes,
+        [record::HANDSHAKE, 3, 0..=4, high, low, record::CLIENT_HELLO, 0, _, _, 3, 0..=4, ..] if [*high, *low] > [0, 4]
+    )
 }
 
-/// Records of a client behind which a hello may yet come.
-const MAX_BEFORE: u8 = 4;
+/// Could fewer bytes be one's?
+fn may_be_hello(bytes: &[u8]) -> bool {
+    let like = [record::HANDSHAKE, 3, 0, 0, 0, record::CLIENT_HELLO, 0, 0, 0, 3];
+    let fixed = [0, 1, 5, 6, 9];
+    bytes.len() < HELLO && fixed.iter().all(|at| bytes.get(*at).is_none_or(|byte| *byte == like[*at]))
+}
+
+/// What stands behind records of a client.
+enum Behind {
+    /// A hello, from there on.
+    Hello(usize),
+    /// From there on, more bytes would tell.
+    More(usize),
+    Nothing,
+}
 
 /// One side's records alone are only a guess, for anyone can write five bytes before a clear text.
 #[derive(Debug, Default)]
 struct Nameless {
+    /// Something that is no TLS came before.
+    late: bool,
     seen: [bool; 2],
-    /// Whole records of the client, which are all that it has sent.
-    records: u8,
-    /// A hello came all the same, behind an alert or the like.
+    /// Records of the client that were stepped over.
+    stepped: u8,
+    /// All that the client has sent was stepped over.
+    awaits_hello: bool,
+    /// A hello came.
     session: Option<Session>,
 }
 
 impl Nameless {
-    /// How far whole records of a client go, and whether a hello stands behind them.
-    fn records(&mut self, bytes: &[u8]) -> (usize, bool) {
+    /// Steps over short records of a client.
+    fn step_over(&mut self, bytes: &[u8], last: bool) -> Behind {
         let mut at = 0;
-        while let [20..=24, 3, 0..=4, high, low, ref rest @ ..] = bytes[at..] {
-            let length = usize::from(high) << 8 | usize::from(low);
-            if self.records > 0 && is_hello(&bytes[at..]) {
-                return (at, true);
+        loop {
+            let rest = &bytes[at..];
+            if self.stepped > 0 || self.seen[SERVER] {
+                if is_hello(rest) {
+                    return Behind::Hello(at);
+                }
+                if !last && may_be_hello(rest) {
+                    return Behind::More(at);
+                }
             }
-            if self.records >= MAX_BEFORE || length > rest.len() {
-                self.records = MAX_BEFORE;
-                break;
+            let [20 | 21 | 24, 3, 0..=4, 0, length @ 1..=LONGEST_BEFORE, body @ ..] = rest else {
+                let is_cut = matches!(
+                    rest,
+                    [20 | 21 | 24] | [20 | 21 | 24, 3] | [20 | 21 | 24, 3, _] | [20 | 21 | 24, 3, _, _]
+                );
+                return if is_cut && !last { Behind::More(at) } else { Behind::Nothing };
+            };
+            let length = usize::from(*length);
+            if self.stepped >= MAX_BEFORE || (body.len() < length && last) {
+                return Behind::Nothing;
             }
-            self.records += 1;
+            if body.len() < length {
+                return Behind::More(at);
+            }
+            self.stepped += 1;
             at += record::HEADER + length;
         }
-        (at, false)
     }
 }
 
@@ -76,7 +117,7 @@ impl Dialogue for Nameless {
     fn wants(&self, side: usize) -> bool {
         match &self.session {
             Some(session) => session.wants(side),
-            None => !self.seen[side] || (side == CLIENT && (1..MAX_BEFORE).contains(&self.records)),
+            None => !self.seen[side] || (side == CLIENT && self.awaits_hello),
         }
     }
 
@@ -84,16 +125,36 @@ impl Dialogue for Nameless {
         if let Some(session) = &mut self.session {
             return session.read(side, bytes, shown, facts);
         }
-        let (at, is_hello) = if side == CLIENT { self.records(bytes) } else { (0, false) };
-        if is_hello {
-            let session = self.session.insert(Session::new(false, false));
-            return match session.read(side, &bytes[at..], shown, facts) {
-                Step::Took(taken) => Step::Took(at + taken),
-                Step::Switch(taken) => Step::Switch(at + taken),
-                Step::Done | Step::NotMine => Step::Done,
-            };
+        let mut taken = bytes.len();
+        if side == CLIENT {
+            let behind = self.step_over(bytes, shown.last);
+            self.awaits_hello = matches!(behind, Behind::More(_));
+            let begins_otherwise = matches!(bytes, [20..=24, ..]) && !matches!(behind, Behind::Hello(0));
+            if begins_otherwise
+                && !self.seen[CLIENT]
+                && !self.late
+                && !shown.after_gap
+                && facts.opening_seen()
+            {
+                facts.weird("tls_without_hello");
+                facts.unread();
+            }
+            match behind {
+                Behind::Hello(at) => {
+                    let mut session = Session::new(false, false);
+                    let step = session.read(side, &bytes[at..], shown, facts);
+                    self.session = (step != Step::NotMine).then_some(session);
+                    return match step {
+                        Step::Took(taken) => Step::Took(at + taken),
+                        Step::Switch(taken) => Step::Switch(at + taken),
+                        Step::Done | Step::NotMine => step,
+                    };
+                }
+                Behind::More(at) => taken = at,
+                Behind::Nothing => {}
+            }
         }
-        if !is_nameless(bytes) {
+        if !self.awaits_hello && !is_nameless(bytes) {
             self.seen[side] |= side == SERVER;
             return Step::NotMine;
         }
@@ -101,7 +162,7 @@ impl Dialogue for Nameless {
             facts.version("ssl2");
         }
         self.seen[side] = true;
-        if self.seen == [true; 2] {
+        if self.seen == [true; 2] && !self.awaits_hello {
             facts.recognised("tls");
             if doh::answers_at(facts.server(), facts.ports()[1]) {
                 facts.hides_look_ups();
@@ -109,6 +170,6 @@ impl Dialogue for Nameless {
             return Step::Done;
         }
         facts.suggested("tls");
-        Step::Took(bytes.len())
+        Step::Took(taken)
     }
 }
