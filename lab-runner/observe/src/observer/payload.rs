@@ -6,7 +6,7 @@ use crate::ip::Ip;
 use crate::link::be16;
 use crate::protocol::link_control;
 use crate::record::L4;
-use crate::tcp::{self, ACK, SYN, Segment};
+use crate::tcp::{self, ACK, RST, SYN, Segment};
 use crate::udp;
 
 impl Observer {
@@ -25,19 +25,47 @@ impl Observer {
         let hot = &mut self.flows.hot[index];
         let had_payload = hot.payload_seen;
         hot.tcp(side, flags, segment.wire_len > 0);
-        let is_told_by_it = hot.renumbered[1 - side] && flags & ACK != 0;
-        if !(hot.wants[side] && (segment.wire_len > 0 || flags & SYN != 0 || is_told_by_it)) {
+        let is_about_numbers = flags & SYN != 0 || hot.renumbered != [false; 2];
+        if !(hot.wants[side] && (segment.wire_len > 0 || is_about_numbers)) {
             return payload_at;
         }
-        let flow = &mut self.flows.cold[index];
+        if is_about_numbers {
+            self.numbered(number, index, side, flags, segment, had_payload);
+        }
+        if segment.wire_len == 0 {
+            return payload_at;
+        }
+        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
+        let mut context = self.shared.context(number, hot);
+        // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
+        let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
+        flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
+        hot.wants = flow.stage.wants();
+        all
+    }
+
+    /// Notes with which number a side begins, by its own SYN and by what the other acknowledges.
+    fn numbered(
+        &mut self,
+        number: u64,
+        index: usize,
+        side: usize,
+        flags: u8,
+        segment: Segment<'_>,
+        had_payload: bool,
+    ) {
+        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        let other = CLIENT + SERVER - side;
         // What has the client's link address is no word of the server's.
-        if is_told_by_it
+        if hot.renumbered[other]
+            && flags & (ACK | RST) == ACK
             && !had_payload
             && (side == CLIENT || !hot.forged)
             && let Some(renumbered) = &mut flow.renumbered
         {
-            let isn = &mut flow.isn[1 - side];
-            *isn = renumbered.acknowledged(1 - side, segment.ack.wrapping_sub(1), *isn);
+            let isn = &mut flow.isn[other];
+            *isn = renumbered.acknowledged(other, segment.ack.wrapping_sub(1), *isn);
         }
         if flags & SYN != 0 {
             let before = *flow.isn[side].get_or_insert(segment.seq);
@@ -56,17 +84,6 @@ impl Observer {
                 self.odd(index, "tcp_renumbered", number);
             }
         }
-        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
-        if segment.wire_len == 0 {
-            return payload_at;
-        }
-        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
-        let mut context = self.shared.context(number, hot);
-        // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
-        let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
-        flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
-        hot.wants = flow.stage.wants();
-        all
     }
 
     #[inline]
