@@ -25,11 +25,10 @@ impl Observer {
         let hot = &mut self.flows.hot[index];
         let had_payload = hot.payload_seen;
         hot.tcp(side, flags, segment.wire_len > 0);
-        let is_about_numbers = flags & SYN != 0 || hot.renumbered != [false; 2];
-        if !(hot.wants[side] && (segment.wire_len > 0 || is_about_numbers)) {
+        if !hot.wants[side] {
             return payload_at;
         }
-        if is_about_numbers {
+        if flags & SYN != 0 || hot.renumbered != [false; 2] {
             self.numbered(number, index, side, flags, segment, had_payload);
         }
         if segment.wire_len == 0 {
@@ -46,6 +45,7 @@ impl Observer {
     }
 
     /// Notes with which number a side begins, by its own SYN and by what the other acknowledges.
+    #[inline(never)]
     fn numbered(
         &mut self,
         number: u64,
