@@ -178,6 +178,7 @@ impl Watched {
 fn told_by(kind: NameKind) -> &'static str {
     match kind {
         NameKind::Sni => "the ClientHello asks for (SNI)",
+        NameKind::RelayedSni => "a ClientHello that a relay passes on asks for (SNI)",
         NameKind::QuicSni => "the ClientHello in QUIC asks for (SNI)",
         NameKind::StarttlsSni => "behind what came in clear text, the ClientHello asks for (SNI)",
         NameKind::EchOuter => "the ClientHello's outer, untrusted name",

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
 use super::pieces::{MAX_BYTES, Pieces, Taken};
 use super::tls;
-use super::tls::hello::{self, Carrier};
+use super::tls::hello::{self, Carrier, ClientHello};
 use super::tls::record::{CERTIFICATE, CLIENT_HELLO, HANDSHAKE, SERVER_HELLO};
 use crate::record::NameKind;
 
@@ -142,6 +142,8 @@ impl<'a> Fragment<'a> {
 /// A handshake as far as it stands in the clear.
 #[derive(Debug, Default)]
 pub(super) struct Handshake {
+    /// A relay passes it on: only its name is told, and what else it holds or lacks says nothing of the flow.
+    passed_on: bool,
     datagrams: u8,
     hello: Message,
     certificate: Message,
@@ -158,6 +160,11 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
+    /// One that a relay passes on.
+    pub(super) fn passed_on() -> Self {
+        Self { passed_on: true, ..Self::default() }
+    }
+
     /// Whether anything was taken.
     pub(super) fn began(&self) -> bool {
         self.datagrams > 0
@@ -172,7 +179,7 @@ impl Handshake {
     pub(super) fn take(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
         self.datagrams += 1;
         let mut over = self.datagrams >= MAX_DATAGRAMS;
-        if over && !self.told && self.seen != [true; 2] {
+        if over && !self.passed_on && !self.told && self.seen != [true; 2] {
             // As many that nobody answers may only be there to be looked at instead of those that follow.
             facts.weird("dtls_without_hello");
             facts.unread();
@@ -201,7 +208,7 @@ impl Handshake {
 
     /// Whether the server answers a hello with something else: then the hello may only have been there to show a name.
     fn is_refused(&mut self, side: usize, facts: &mut Facts<'_, '_>) -> bool {
-        if !self.told || self.client == Some(side) || self.seen[side] {
+        if self.passed_on || !self.told || self.client == Some(side) || self.seen[side] {
             return false;
         }
         self.strange += 1;
@@ -218,11 +225,12 @@ impl Handshake {
             CLIENT_HELLO if fragment.length <= MAX_BYTES => {
                 self.hello.take(fragment, facts);
                 if let Some(body) = self.hello.whole() {
-                    hello::parse_as(Carrier::Dtls, body, true).tell(NameKind::Sni, facts);
+                    self.tell(hello::parse_as(Carrier::Dtls, body, true), facts);
                     self.told = true;
                     self.client = Some(side);
                 }
             }
+            SERVER_HELLO | CERTIFICATE if self.passed_on => {}
             SERVER_HELLO => {
                 self.server = Some(side);
                 if hello::is_in_clear(fragment.body) {
@@ -245,14 +253,22 @@ impl Handshake {
         false
     }
 
+    fn tell(&self, hello: ClientHello, facts: &mut Facts<'_, '_>) {
+        if !self.passed_on {
+            hello.tell(NameKind::Sni, facts);
+        } else if let Some(name) = hello.sni {
+            facts.escaped(NameKind::RelayedSni, name);
+        }
+    }
+
     /// What there is of a hello that never became whole; without any, it came before the capture.
     pub(super) fn finish(&mut self, facts: &mut Facts<'_, '_>) {
         let is_missing = self.began() && !std::mem::replace(&mut self.told, true);
-        if is_missing {
+        if is_missing && !self.passed_on {
             facts.lossy();
         }
         if is_missing && self.hello.length > 0 {
-            hello::parse_as(Carrier::Dtls, self.hello.pieces.so_far(), false).tell(NameKind::Sni, facts);
+            self.tell(hello::parse_as(Carrier::Dtls, self.hello.pieces.so_far(), false), facts);
         }
         self.hello.pieces.clear(facts.context.budget);
         self.certificate.pieces.clear(facts.context.budget);

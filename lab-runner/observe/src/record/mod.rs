@@ -300,6 +300,8 @@ pub enum NameKind {
     SmbHost,
     /// The gateway in a command of MGCP.
     MgcpHost,
+    /// Server Name Indication of a ClientHello that a relay passes on: it names whom the client reaches through the relay.
+    RelayedSni,
 }
 
 impl NameKind {
@@ -353,6 +355,7 @@ impl NameKind {
             Self::RtspHost => "rtsp_host",
             Self::SmbHost => "smb_host",
             Self::MgcpHost => "mgcp_host",
+            Self::RelayedSni => "relayed_sni",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! STUN and TURN over UDP and TCP, with what shares their ports.
 
-use lab_observe::{FlowRecord, NameKind};
+use lab_observe::{FlowRecord, NameKind, State};
 
 use crate::datagrams::names;
 use crate::dtls;
@@ -56,8 +56,9 @@ fn what_a_relay_passes_on_is_read_as_well() {
     let flow = udp(&[[&[0x40, 1][..], &(hello.len() as u16).to_be_bytes(), &hello].concat()]);
     assert_eq!(
         (flow.app.as_str(), names(&flow)),
-        ("stun", vec![(NameKind::Sni, "media.nucleus-u8.example")])
+        ("stun", vec![(NameKind::RelayedSni, "media.nucleus-u8.example")])
     );
+    assert!(flow.state == State::Unresolved && flow.ja4.is_none());
     // The flow's own handshake is read, whatever a relay passed on.
     let alert = [20, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1];
     let sealed = [&[0x40, 1, 0, alert.len() as u8][..], &alert].concat();

@@ -40,16 +40,23 @@ pub(super) fn behind_media() -> Heard {
 }
 
 /// A flow on which connectivity was checked, and whatever follows on it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Multiplexed {
     /// The flow's own handshake.
     own: Dtls,
-    /// One that a relay passes on: another's than the flow's, and no word on that.
+    /// One that a relay passes on: another's than the flow's.
     passed_on: Dtls,
     /// A message of STUN was seen.
     spoken: bool,
     /// As long as only media were seen: how many more of their datagrams are looked at.
     media_left: Option<u8>,
+}
+
+impl Default for Multiplexed {
+    fn default() -> Self {
+        let passed_on = Dtls { handshake: Handshake::passed_on(), ..Dtls::default() };
+        Self { own: Dtls::default(), passed_on, spoken: false, media_left: None }
+    }
 }
 
 /// A handshake of DTLS between other things.
