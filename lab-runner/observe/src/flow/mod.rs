@@ -2,6 +2,7 @@
 
 mod hot;
 mod key;
+mod renumbered;
 mod table;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use crate::udp::Udp;
 
 pub(crate) use hot::{CLIENT, Hot, SERVER};
 pub(crate) use key::Key;
+pub(crate) use renumbered::Renumbered;
 pub(crate) use table::Flows;
 
 /// Names kept for a flow; a resolver's may have many.
@@ -61,43 +63,6 @@ impl Stage {
             Self::Tcp(Some(tcp)) => [tcp.wants(CLIENT), tcp.wants(SERVER)],
             Self::Tcp(None) | Self::Udp(_) => [true; 2],
         }
-    }
-}
-
-/// Numbers with which a connection's sides began before any data, one after the other; few connections have any.
-///
-/// Which of them counts is what the other side acknowledges. Where that is not seen, one side could have been shown
-/// something else than is read here.
-#[derive(Debug, Default)]
-pub(crate) struct Renumbered {
-    numbers: [Vec<u32>; 2],
-    acknowledged: [Option<u32>; 2],
-    doubtful: bool,
-}
-
-impl Renumbered {
-    const MOST: usize = 8;
-
-    /// Notes that a side began with this number, and then with another.
-    pub(crate) fn note(&mut self, side: usize, number: u32) {
-        let numbers = &mut self.numbers[side];
-        self.doubtful |= numbers.len() >= Self::MOST;
-        if numbers.len() < Self::MOST {
-            numbers.push(number);
-        }
-    }
-
-    /// The other side acknowledges one of the numbers, of which `last` is the last; returns the one that counts.
-    pub(crate) fn acknowledged(&mut self, side: usize, number: u32, last: Option<u32>) -> Option<u32> {
-        if last == Some(number) || self.numbers[side].contains(&number) {
-            self.doubtful |= self.acknowledged[side].replace(number).is_some_and(|before| before != number);
-        }
-        self.acknowledged[side].or(last)
-    }
-
-    /// Whether it is not sure with which number a side began.
-    pub(crate) fn leaves_doubt(&self, side: usize) -> bool {
-        self.doubtful || self.acknowledged[side].is_none()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Telegram's calls through its relays: each datagram begins with a tag of the call, and wraps STUN, DTLS or media.
 //!
-//! Nobody but Telegram's own source says how; the form is also what nDPI's dissector goes by.
+//! There is no specification; it was tried on self-made bytes only.
 
 use super::begins::Begins;
 use super::facts::Facts;

@@ -26,10 +26,7 @@ pub fn render_json(observation: &Observation, file: &str, out: &mut impl Write) 
 pub fn render_json_flows(observation: &Observation, file: &str, out: &mut impl Write) -> io::Result<()> {
     let (lines, mut stretch) = (JsonLines::new(file), JsonStretch::default());
     for flow in &observation.flows {
-        lines.add(flow, &mut stretch);
-        if stretch.is_long() {
-            stretch.write(out)?;
-        }
+        lines.write(flow, &mut stretch, out)?;
     }
     stretch.write(out)
 }
@@ -67,6 +64,20 @@ impl JsonLines {
         Self { file: name }
     }
 
+    /// Adds a flow's line to a stretch, and writes that once it is long; what is left in it at the end is to be written.
+    ///
+    /// # Errors
+    /// What `out` reports.
+    pub fn write(
+        &self,
+        flow: &FlowRecord,
+        stretch: &mut JsonStretch,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.add(flow, stretch);
+        if stretch.bytes.len() >= LONG_STRETCH { stretch.write(out) } else { Ok(()) }
+    }
+
     /// Adds a flow's line to a stretch.
     pub fn add(&self, flow: &FlowRecord, stretch: &mut JsonStretch) {
         line(&self.file, flow, &mut stretch.bytes);
@@ -82,11 +93,6 @@ pub struct JsonStretch {
 }
 
 impl JsonStretch {
-    /// Whether it is worth a write of its own.
-    pub fn is_long(&self) -> bool {
-        self.bytes.len() >= LONG_STRETCH
-    }
-
     /// Writes all lines, which leaves none.
     ///
     /// # Errors

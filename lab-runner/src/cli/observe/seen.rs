@@ -74,12 +74,8 @@ impl Seen {
             Self::Whole(observer) => {
                 let mut stretch = JsonStretch::default();
                 let ended = observer.finish_each(|record| {
-                    if written.is_err() {
-                        return;
-                    }
-                    lines.add(record, &mut stretch);
-                    if stretch.is_long() {
-                        written = stretch.write(out);
+                    if written.is_ok() {
+                        written = lines.write(record, &mut stretch, out);
                     }
                 });
                 written = written.and_then(|()| stretch.write(out));

@@ -5,7 +5,7 @@
 use crate::protocol::begins::Begins;
 use crate::protocol::interface::Probe;
 
-/// IANA's registry of methods (RFC 9110 §16.1), and some more.
+/// Methods of IANA's registry (RFC 9110 §16.1), and some more.
 const METHODS: &[&[u8]] = &[
     b"GET ",
     b"POST ",

@@ -94,10 +94,8 @@ impl Nameless {
                 }
             }
             let [20 | 21 | 24, 3, 0..=4, 0, length @ 1..=LONGEST_BEFORE, body @ ..] = rest else {
-                let is_cut = matches!(
-                    rest,
-                    [20 | 21 | 24] | [20 | 21 | 24, 3] | [20 | 21 | 24, 3, _] | [20 | 21 | 24, 3, _, _]
-                );
+                let is_cut =
+                    rest.len() < record::HEADER && matches!(rest, [20 | 21 | 24] | [20 | 21 | 24, 3, ..]);
                 return if is_cut && !last { Behind::More(at) } else { Behind::Nothing };
             };
             let length = usize::from(*length);
