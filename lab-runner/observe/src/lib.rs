@@ -33,6 +33,7 @@ mod tcp;
 mod transport;
 mod tunnel;
 mod udp;
+mod unacknowledged;
 mod weird;
 mod whole;
 

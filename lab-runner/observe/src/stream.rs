@@ -4,6 +4,7 @@
 //! What exceeds the bound is given up and said to be: this never grows with what a peer sends.
 
 use crate::protocol::interface::Shown;
+use crate::unacknowledged::{Contradiction, Unacknowledged};
 
 /// Bytes held for one direction at most.
 pub(crate) const MAX_HELD: usize = 64 * 1024;
@@ -81,14 +82,58 @@ pub(crate) struct Stream {
     held: Vec<u8>,
     early: Vec<(u32, Vec<u8>)>,
     early_bytes: usize,
+    /// Of a client's stream, for a server is not the one that hides something.
+    unacknowledged: Option<Unacknowledged>,
+    contradiction: Option<Contradiction>,
 }
 
 impl Stream {
+    /// A client's.
+    pub(crate) fn of_client() -> Self {
+        Self { unacknowledged: Some(Unacknowledged::default()), ..Self::default() }
+    }
+
     /// Begins after a SYN with this sequence number.
     pub(crate) fn start(&mut self, syn: u32) {
         if !self.started {
             self.next = syn.wrapping_add(1);
             self.started = true;
+            if let Some(unacknowledged) = self.unacknowledged.as_mut().filter(|bytes| !bytes.waits()) {
+                unacknowledged.begins(syn);
+            }
+        }
+    }
+
+    /// Whether bytes that were read may still be contradicted.
+    pub(crate) fn is_unacknowledged(&self) -> bool {
+        self.unacknowledged.as_ref().is_some_and(Unacknowledged::waits)
+    }
+
+    /// The other side has everything before this number.
+    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) {
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            self.contradiction = self.contradiction.or(unacknowledged.acknowledged(ack, budget).err());
+        }
+    }
+
+    /// What contradicts the bytes that were read; told once, and then nothing more is looked for.
+    pub(crate) fn contradiction(&mut self, budget: &mut Budget) -> Option<Contradiction> {
+        let contradiction = self.contradiction.take()?;
+        self.believe(budget);
+        Some(contradiction)
+    }
+
+    /// Gives the memory back for what may still be contradicted, and looks no more for that.
+    pub(crate) fn believe(&mut self, budget: &mut Budget) {
+        if let Some(mut unacknowledged) = self.unacknowledged.take() {
+            unacknowledged.forget(budget);
+        }
+    }
+
+    /// Compares what may have been sent before with what was read then.
+    pub(crate) fn compare(&mut self, seq: u32, payload: &[u8], wire_len: usize) {
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            self.contradiction = self.contradiction.or(unacknowledged.sent(seq, payload, wire_len).err());
         }
     }
 
@@ -105,6 +150,7 @@ impl Stream {
         budget: &mut Budget,
         parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
     ) -> bool {
+        self.compare(seq, payload, wire_len);
         if self.dead {
             return false;
         }
@@ -156,7 +202,7 @@ impl Stream {
         !self.after_gap && !self.resumed
     }
 
-    /// Gives the memory back.
+    /// Gives the memory back, but for what may still be contradicted.
     pub(crate) fn release(&mut self, budget: &mut Budget) {
         budget.give(self.held.len() + self.early_bytes);
         self.held = Vec::new();
@@ -179,7 +225,7 @@ impl Stream {
         if !fits {
             return false;
         }
-        if self.early.iter().any(|(at, bytes)| *at == seq && bytes.len() >= payload.len()) {
+        if self.early.iter().any(|(at, bytes)| *at == seq && bytes.starts_with(payload)) {
             return true;
         }
         if !budget.take(payload.len()) {
@@ -194,6 +240,9 @@ impl Stream {
     fn lost(&mut self, seq: u32, budget: &mut Budget) {
         budget.give(self.held.len());
         self.held.clear();
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            unacknowledged.forget(budget);
+        }
         self.next = seq;
         self.lossy = true;
         self.after_gap = true;
@@ -245,6 +294,7 @@ impl Stream {
             budget.give(bytes.len());
             self.early_bytes -= bytes.len();
             let behind = self.next.wrapping_sub(seq) as usize;
+            self.compare(seq, &bytes, bytes.len());
             if let Some(fresh) = bytes.get(behind..)
                 && !fresh.is_empty()
                 && self.feed(fresh, false, budget, parse)
@@ -265,6 +315,9 @@ impl Stream {
     ) -> bool {
         if bytes.is_empty() || self.dead {
             return false;
+        }
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            unacknowledged.read(self.next, bytes, budget);
         }
         self.next = self.next.wrapping_add(bytes.len() as u32);
         let shown = Shown { after_gap: self.after_gap, last };

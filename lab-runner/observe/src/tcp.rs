@@ -29,10 +29,12 @@ pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
 pub(crate) const ACK: u8 = 16;
 
-/// A connection that may still tell names.
-#[derive(Debug, Default)]
+/// A connection that may still tell names, or of which it is not sure that the server got what told them.
+#[derive(Debug)]
 pub(crate) struct Tcp {
     streams: [Stream; 2],
+    /// Nothing more to learn from its bytes.
+    done: bool,
     speaks: Option<Box<dyn Dialogue>>,
     tries: [u8; 2],
     /// Something was spoken before, or not understood.
@@ -45,14 +47,43 @@ pub(crate) struct Tcp {
 const MAX_SWITCHES: u8 = 8;
 
 impl Tcp {
+    /// A connection whose bytes begin behind the SYNs that were seen.
+    fn new(flow: &Flow) -> Self {
+        let mut tcp = Self {
+            streams: [Stream::of_client(), Stream::default()],
+            done: false,
+            speaks: None,
+            tries: [0; 2],
+            late: false,
+            switches: 0,
+        };
+        for side in [CLIENT, SERVER] {
+            if let Some(seq) = flow.isn[side] {
+                tcp.syn(side, seq);
+            }
+        }
+        tcp
+    }
+
     /// Notes where a side's bytes begin.
     pub(crate) fn syn(&mut self, side: usize, seq: u32) {
         self.streams[side].start(seq);
     }
 
-    /// Would bytes of this side be looked at? Where not, no recording needs them.
+    /// Would packets of this side be looked at? Where not, no recording needs them.
     pub(crate) fn wants(&self, side: usize) -> bool {
+        self.reads(side) || self.waits()
+    }
+
+    /// Is it not sure yet that the server got what was read?
+    pub(crate) fn waits(&self) -> bool {
+        self.streams[CLIENT].is_unacknowledged()
+    }
+
+    /// Would its bytes be?
+    pub(crate) fn reads(&self, side: usize) -> bool {
         match &self.speaks {
+            _ if self.done => false,
             Some(dialogue) => dialogue.wants(side),
             None => self.tries[side] < [MAX_CLIENT_TRIES, MAX_SERVER_TRIES][side],
         }
@@ -68,31 +99,39 @@ pub(crate) fn advance(
     context: &mut Context<'_>,
 ) -> Stage {
     let Segment { seq, payload, wire_len, .. } = segment;
-    let mut tcp = tcp.unwrap_or_else(|| begin(flow));
+    let mut tcp = tcp.unwrap_or_else(|| Box::new(Tcp::new(flow)));
+    if !tcp.reads(side) {
+        tcp.streams[side].compare(seq, payload, wire_len);
+        return rest(tcp, flow, context);
+    }
     let done = with(&mut tcp, side, flow, context, |stream, budget, show| {
         stream.push(seq, payload, wire_len, budget, show)
     });
-    if done || tcp.streams[side].is_dead() || !(tcp.wants(CLIENT) || tcp.wants(SERVER)) {
-        release(&mut tcp, context);
-        return Stage::Done;
-    }
+    tcp.done |= done || tcp.streams[side].is_dead() || !(tcp.reads(CLIENT) || tcp.reads(SERVER));
     for side in [CLIENT, SERVER] {
-        if !tcp.wants(side) {
-            tcp.streams[side].pause(context.budget);
+        match tcp.done {
+            true => tcp.streams[side].release(context.budget),
+            false if !tcp.reads(side) => tcp.streams[side].pause(context.budget),
+            false => {}
         }
     }
-    Stage::Tcp(Some(tcp))
+    rest(tcp, flow, context)
 }
 
-/// Bytes begin behind the SYNs that were seen.
-fn begin(flow: &Flow) -> Box<Tcp> {
-    let mut tcp = Box::<Tcp>::default();
-    for side in [CLIENT, SERVER] {
-        if let Some(seq) = flow.isn[side] {
-            tcp.syn(side, seq);
-        }
+/// Takes what a server's packet acknowledges, and returns how the flow stands then.
+pub(crate) fn acknowledged(mut tcp: Box<Tcp>, flow: &mut Flow, ack: u32, context: &mut Context<'_>) -> Stage {
+    tcp.streams[CLIENT].acknowledged(ack, context.budget);
+    rest(tcp, flow, context)
+}
+
+/// What is left to be done.
+fn rest(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) -> Stage {
+    if let Some(contradiction) = tcp.streams[CLIENT].contradiction(context.budget) {
+        let mut facts = Facts { flow, context };
+        facts.weird(contradiction.word());
+        facts.unread();
     }
-    tcp
+    if tcp.done && !tcp.waits() { Stage::Done } else { Stage::Tcp(Some(tcp)) }
 }
 
 /// Takes what is left when the flow or the capture ends.
@@ -103,12 +142,9 @@ pub(crate) fn finish(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'
             false
         });
     }
-    release(&mut tcp, context);
-}
-
-fn release(tcp: &mut Tcp, context: &mut Context<'_>) {
     for stream in &mut tcp.streams {
         stream.release(context.budget);
+        stream.believe(context.budget);
     }
 }
 
@@ -120,7 +156,7 @@ fn with(
     context: &mut Context<'_>,
     run: impl FnOnce(&mut Stream, &mut Budget, &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool,
 ) -> bool {
-    let Tcp { streams, speaks, tries, late, switches } = tcp;
+    let Tcp { streams, speaks, tries, late, switches, .. } = tcp;
     let stream = &mut streams[side];
     let from_start = stream.is_from_start();
     // The budget is lent to the stream while the parser uses the rest.

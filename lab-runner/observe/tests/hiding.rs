@@ -379,3 +379,87 @@ fn a_hello_in_many_records_and_segments_is_read_in_little_time() {
     assert_eq!(wire.observe().flows[0].best_name(), Some("api.nucleus-u8.example"));
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }
+
+/// What a client said of whom it wants, and whether there is doubt about that.
+fn told(wire: &Wire) -> (Vec<String>, Vec<String>, bool) {
+    let flow = wire.observe().flows.remove(0);
+    let words = flow.weird.iter().map(|weird| weird.word.to_string()).collect();
+    (flow.names_of(NameKind::Sni).map(str::to_owned).collect(), words, flow.unread)
+}
+
+#[test]
+fn a_hello_that_comes_again_with_another_name_before_the_server_has_it_leaves_doubt() {
+    let (shown, meant) = (client_hello(Some("api.example"), &[]), client_hello(Some("far.example"), &[]));
+    for pieces in [1, 2, shown.len()] {
+        let mut wire = Wire::new();
+        let seq = wire.tcp_handshake(PHONE, FOREIGN);
+        wire.tcp_segment(PHONE, FOREIGN, seq, &shown);
+        let (mut at, size) = (seq, meant.len().div_ceil(pieces));
+        for piece in meant.chunks(size) {
+            wire.tcp_segment(PHONE, FOREIGN, at, piece);
+            at += piece.len() as u32;
+        }
+        wire.tcp_segment(FOREIGN, PHONE, 5001, &[]);
+        assert_eq!(
+            told(&wire),
+            (vec!["api.example".to_owned()], vec!["tcp_sent_otherwise".to_owned()], true),
+            "in pieces of {size}"
+        );
+    }
+}
+
+#[test]
+fn what_comes_early_with_other_bytes_than_what_fills_the_gap_leaves_doubt() {
+    let (shown, meant) = (client_hello(Some("api.example"), &[]), client_hello(Some("far.example"), &[]));
+    for same_length in [false, true] {
+        let mut wire = Wire::new();
+        let seq = wire.tcp_handshake(PHONE, FOREIGN);
+        wire.tcp_segment(PHONE, FOREIGN, seq + 20, &meant[20..]);
+        wire.tcp_segment(PHONE, FOREIGN, seq + 20, &shown[20..shown.len() - usize::from(!same_length)]);
+        wire.tcp_segment(PHONE, FOREIGN, seq, &shown[..20]);
+        let (_, words, unread) = told(&wire);
+        assert_eq!((words, unread), (vec!["tcp_sent_otherwise".to_owned()], true));
+    }
+}
+
+#[test]
+fn what_is_only_sent_again_leaves_none() {
+    let hello = client_hello(Some("api.example"), &[]);
+    let mut wire = Wire::new();
+    let seq = wire.tcp_handshake(PHONE, API);
+    wire.tcp_segment(PHONE, API, seq - 1, &[0]);
+    wire.tcp_segment(PHONE, API, seq, &hello[..50]);
+    wire.tcp_segment(PHONE, API, seq, &hello[..30]);
+    wire.tcp_segment(PHONE, API, seq + 10, &hello[10..70]);
+    wire.tcp_segment(PHONE, API, seq, &hello);
+    wire.tcp_segment(API, PHONE, 5001, &[]);
+    // What the server has, it takes from nobody again.
+    wire.tcp_segment(PHONE, API, seq, &client_hello(Some("far.example"), &[]));
+    assert_eq!(told(&wire), (vec!["api.example".to_owned()], vec![], false));
+}
+
+#[test]
+fn what_the_phone_acknowledges_for_the_server_is_not_acknowledged() {
+    let mut wire = Wire::new();
+    let seq = wire.tcp_handshake(PHONE, FOREIGN);
+    wire.tcp_segment(PHONE, FOREIGN, seq, &client_hello(Some("api.example"), &[]));
+    wire.tcp_segment(FOREIGN, PHONE, 5001, &[]);
+    wire.by_phone();
+    wire.tcp_segment(PHONE, FOREIGN, seq, &client_hello(Some("far.example"), &[]));
+    assert_eq!(told(&wire).1, ["tcp_sent_otherwise"]);
+}
+
+#[test]
+fn a_server_that_acknowledges_other_bytes_than_those_that_were_read_leaves_doubt() {
+    let (shown, meant) = (client_hello(Some("api.example"), &[]), client_hello(Some("far.example"), &[]));
+    for elsewhere in [40_000u32, 2_000_000, 0u32.wrapping_sub(40_000)] {
+        let mut wire = Wire::new();
+        // The connection of before goes on, and the SYN that closes it here does not reach the server.
+        let seq = wire.tcp_handshake(PHONE, FOREIGN);
+        wire.tcp_segment(PHONE, FOREIGN, seq, &shown);
+        wire.tcp_segment(PHONE, FOREIGN, seq.wrapping_add(elsewhere), &meant);
+        wire.tcp_segment(FOREIGN, PHONE, 5001, &[]);
+        let (names, words, unread) = told(&wire);
+        assert_eq!((names, unread, words.len()), (vec!["api.example".to_owned()], true, 1), "{words:?}");
+    }
+}

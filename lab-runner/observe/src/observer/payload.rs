@@ -31,17 +31,38 @@ impl Observer {
         if flags & SYN != 0 || hot.renumbered != [false; 2] {
             self.numbered(number, index, side, flags, segment, had_payload);
         }
+        // What has the client's link address is no word of the server's.
+        if side == SERVER && flags & (ACK | RST) == ACK && !self.flows.hot[index].forged {
+            self.acknowledged(number, index, segment.ack);
+        }
         if segment.wire_len == 0 {
             return payload_at;
         }
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
         let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
+        if side == SERVER && tcp.as_ref().is_some_and(|tcp| !tcp.reads(SERVER)) {
+            flow.stage = Stage::Tcp(tcp);
+            return payload_at;
+        }
         let mut context = self.shared.context(number, hot);
         // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
         let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
         flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
         hot.wants = flow.stage.wants();
         all
+    }
+
+    /// Notes what a server has of its client's bytes.
+    #[inline]
+    fn acknowledged(&mut self, number: u64, index: usize, ack: u32) {
+        let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
+        if !matches!(&flow.stage, Stage::Tcp(Some(tcp)) if tcp.waits()) {
+            return;
+        }
+        if let Stage::Tcp(Some(tcp)) = std::mem::take(&mut flow.stage) {
+            flow.stage = tcp::acknowledged(tcp, flow, ack, &mut self.shared.context(number, hot));
+            hot.wants = flow.stage.wants();
+        }
     }
 
     /// Notes with which number a side begins, by its own SYN and by what the other acknowledges.

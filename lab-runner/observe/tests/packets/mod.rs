@@ -1,6 +1,7 @@
 //! Frames for tests, as a phone and its router would send them.
 #![allow(clippy::unwrap_used, dead_code, reason = "tests may panic, and each uses a part")]
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{Ethernet2Header, IpHeaders, IpNumber, PacketBuilder, PacketBuilderStep};
@@ -18,11 +19,13 @@ pub(crate) struct Wire {
     /// Seconds that pass before a frame, by its index.
     pauses: Vec<(usize, u64)>,
     seq: u32,
+    /// What each end expects next of each other.
+    expected: HashMap<(SocketAddr, SocketAddr), u32>,
 }
 
 impl Wire {
     pub(crate) fn new() -> Self {
-        Self { frames: Vec::new(), pauses: Vec::new(), seq: 1000 }
+        Self { frames: Vec::new(), pauses: Vec::new(), seq: 1000, expected: HashMap::new() }
     }
 
     pub(crate) fn raw(&mut self, frame: &[u8]) {
@@ -72,9 +75,13 @@ impl Wire {
         let mut builder = self.network(src.ip(), dst.ip(), 64).tcp(src.port(), dst.port(), seq, 65000);
         if flags & SYN != 0 {
             builder = builder.syn();
+            self.expected.insert((dst, src), seq + 1);
         }
         if flags & ACK != 0 {
-            builder = builder.ack(1);
+            builder = builder.ack(self.expected.get(&(src, dst)).copied().unwrap_or(1));
+        }
+        if !payload.is_empty() {
+            self.expected.insert((dst, src), seq.wrapping_add(payload.len() as u32));
         }
         if flags & FIN != 0 {
             builder = builder.fin();

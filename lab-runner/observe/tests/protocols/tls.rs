@@ -1,7 +1,9 @@
 //! TLS: what both sides' hellos tell, and a certificate.
 
 use lab_observe::{Disagreement, FlowRecord, NameKind, State};
+use sha2::{Digest, Sha256};
 
+use crate::conversation::{C, S, conversation};
 use crate::packets::{Wire, client_hello, client_hello_with};
 
 pub(crate) const PHONE: &str = "192.0.2.10:40000";
@@ -184,6 +186,34 @@ fn records_that_only_begin_like_a_hello_end_nothing() {
     wire.tcp_segment(PHONE, "198.51.100.20:80", next, b"GET / HTTP/1.1\r\nHost: far.example\r\n\r\n");
     let flow = wire.observe().flows.remove(0);
     assert_eq!(flow.names_of(NameKind::HttpHost).collect::<Vec<_>>(), ["far.example"]);
+}
+
+#[test]
+fn the_hello_that_a_server_asks_for_again_is_read_too() {
+    // RFC 8446 §4.1.3: the random that makes a ServerHello a HelloRetryRequest.
+    let random = Sha256::digest("HelloRetryRequest");
+    let mut retry = server_hello(Some(0x0304));
+    retry[6..38].copy_from_slice(&random);
+    let (first, second) = (client_hello(Some("api.example"), &[]), client_hello(Some("far.example"), &[]));
+    let rest = [record(23, &[9; 300]), record(20, &[1]), second.clone()].concat();
+    for size in [1, 7, 310, rest.len()] {
+        let mut parts = vec![(C, &first[..])];
+        let asked = record(22, &retry);
+        parts.push((S, &asked));
+        parts.extend(rest.chunks(size).map(|piece| (C, piece)));
+        let hello = record(22, &server_hello(Some(0x0304)));
+        parts.push((S, &hello));
+        let flow = conversation(443, &parts);
+        assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example", "far.example"]);
+        assert_eq!(flow.disagreement, [Disagreement::SeveralAsserted]);
+        assert_eq!((flow.weird.is_empty(), flow.unread), (true, false));
+    }
+    // The same again, as all honest clients say it; and something else than a hello.
+    for (again, unread) in [(first.clone(), false), (record(22, &[9; 80]), true)] {
+        let flow = conversation(443, &[(C, &first), (S, &record(22, &retry)), (C, &again)]);
+        assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example"]);
+        assert_eq!((flow.disagreement.len(), flow.unread), (0, unread));
+    }
 }
 
 #[test]

@@ -237,6 +237,17 @@ pub(crate) fn chosen(body: &[u8]) -> Option<u16> {
     Some(legacy_version)
 }
 
+/// A ServerHello's random where it asks for another ClientHello (RFC 8446 §4.1.3: the SHA-256 of "HelloRetryRequest").
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+/// Whether a ServerHello asks for another ClientHello, whose name is the one that counts.
+pub(crate) fn is_retry(body: &[u8]) -> bool {
+    body.get(2..).is_some_and(|rest| rest.starts_with(&RETRY))
+}
+
 /// Cipher suites that authenticate and do not encrypt (IANA, "TLS Cipher Suites": those with NULL; RFC 9150 for TLS 1.3).
 const NULL_SUITES: [u16; 23] = [
     0x0000, 0x0001, 0x0002, 0x002c, 0x002d, 0x002e, 0x003b, 0x00b0, 0x00b1, 0x00b4, 0x00b5, 0x00b8, 0x00b9,

@@ -56,17 +56,21 @@ struct Session {
     unasked: bool,
     /// Whether bytes of the server were looked at.
     answered: bool,
+    /// The server asked for another hello.
+    retried: bool,
     /// Bytes of either side below which there is nothing new.
     need: [usize; 2],
 }
 
 impl Session {
     fn new(late: bool, unasked: bool) -> Self {
-        Self { late, over: [false; 2], unasked, answered: false, need: [0; 2] }
+        Self { late, over: [false; 2], unasked, answered: false, retried: false, need: [0; 2] }
     }
 
     fn client(&mut self, bytes: &[u8], last: bool, facts: &mut Facts<'_, '_>) -> Step {
-        match client_hello(bytes, last) {
+        // Before a second hello comes a change of cipher (RFC 8446 §D.4), or data that the server steps over (§4.2.10).
+        let others = if self.retried { record::others(bytes) } else { 0 };
+        match client_hello(&bytes[others..], last) {
             Found::Hello(mut hello) => {
                 // What came in clear before is the better word for a STARTTLS; its names tell of the TLS.
                 facts.recognised("tls");
@@ -78,7 +82,17 @@ impl Session {
             }
             Found::More(need) => {
                 self.need[CLIENT] = need;
-                Step::Took(0)
+                Step::Took(others)
+            }
+            Found::No if self.retried => {
+                let rest = &bytes[others..];
+                if !last && record::is_record(rest) && rest.first() != Some(&record::HANDSHAKE) {
+                    self.need[CLIENT] = rest.len() + 1;
+                    return Step::Took(others);
+                }
+                facts.weird("tls_without_hello");
+                facts.unread();
+                self.ends(CLIENT, bytes)
             }
             // Its hello was lost.
             Found::No if self.unasked && nameless::is_nameless(bytes) => {
@@ -132,6 +146,11 @@ impl Session {
                     if !self.late && !self.unasked {
                         facts.becomes("tls_null");
                     }
+                }
+                if hello.is_some_and(|hello| hello::is_retry(hello.body)) {
+                    self.retried = true;
+                    self.over[CLIENT] = false;
+                    self.need[CLIENT] = 0;
                 }
                 if let Some(version) = version {
                     self.tell_version(version, facts);

@@ -37,6 +37,21 @@ pub(super) fn is_record(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|kind| matches!(kind, 20..=24)) && bytes.get(1).is_none_or(|major| *major == 3)
 }
 
+/// Bytes of whole records at the start of a stream that are no handshake's.
+pub(super) fn others(bytes: &[u8]) -> usize {
+    let mut rest = Fields(bytes);
+    loop {
+        let at = bytes.len() - rest.0.len();
+        let (Some(20 | 21 | 23 | 24), Some(_version), Some(length)) = (rest.u8(), rest.u16(), rest.u16())
+        else {
+            return at;
+        };
+        if rest.take(usize::from(length)).is_none() {
+            return at;
+        }
+    }
+}
+
 /// What the records at the start of a stream hold.
 #[derive(Debug)]
 pub(super) struct Handshake<'a> {
