@@ -109,11 +109,12 @@ impl Stream {
         self.unacknowledged.as_ref().is_some_and(Unacknowledged::waits)
     }
 
-    /// The other side has everything before this number.
-    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) {
+    /// The other side has everything before this number; whether nothing more is waited for.
+    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) -> bool {
         if let Some(unacknowledged) = &mut self.unacknowledged {
             self.contradiction = self.contradiction.or(unacknowledged.acknowledged(ack, budget).err());
         }
+        self.contradiction.is_some() || !self.is_unacknowledged()
     }
 
     /// What contradicts the bytes that were read; told once, and then nothing more is looked for.

@@ -75,6 +75,11 @@ impl Tcp {
         self.reads(side) || self.waits()
     }
 
+    /// Takes the server's word that it has everything before this number; whether it now is sure, or never will be.
+    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) -> bool {
+        self.streams[CLIENT].acknowledged(ack, budget)
+    }
+
     /// Is it not sure yet that the server got what was read?
     pub(crate) fn waits(&self) -> bool {
         self.streams[CLIENT].is_unacknowledged()
@@ -100,9 +105,9 @@ pub(crate) fn advance(
 ) -> Stage {
     let Segment { seq, payload, wire_len, .. } = segment;
     let mut tcp = tcp.unwrap_or_else(|| Box::new(Tcp::new(flow)));
-    if !tcp.reads(side) {
+    if tcp.waits() && !tcp.reads(side) {
         tcp.streams[side].compare(seq, payload, wire_len);
-        return rest(tcp, flow, context);
+        return goes_on(tcp, flow, context);
     }
     let done = with(&mut tcp, side, flow, context, |stream, budget, show| {
         stream.push(seq, payload, wire_len, budget, show)
@@ -115,17 +120,11 @@ pub(crate) fn advance(
             false => {}
         }
     }
-    rest(tcp, flow, context)
+    goes_on(tcp, flow, context)
 }
 
-/// Takes what a server's packet acknowledges, and returns how the flow stands then.
-pub(crate) fn acknowledged(mut tcp: Box<Tcp>, flow: &mut Flow, ack: u32, context: &mut Context<'_>) -> Stage {
-    tcp.streams[CLIENT].acknowledged(ack, context.budget);
-    rest(tcp, flow, context)
-}
-
-/// What is left to be done.
-fn rest(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) -> Stage {
+/// How a flow stands, and whether something contradicts what was read of it.
+pub(crate) fn goes_on(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) -> Stage {
     if let Some(contradiction) = tcp.streams[CLIENT].contradiction(context.budget) {
         let mut facts = Facts { flow, context };
         facts.weird(contradiction.word());

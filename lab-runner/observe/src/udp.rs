@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::flow::{Flow, Stage};
 use crate::protocol::facts::Facts;
-use crate::protocol::interface::{BEFORE, Conversation, Datagram, Heard, Listen};
+use crate::protocol::interface::{BEFORE, Conversation, Datagram, Heard, Listen, Wake};
 use crate::protocol::registry;
 
 /// Datagrams that are looked at before a flow is called unknown.
@@ -18,6 +18,16 @@ pub(crate) enum Udp {
     /// A protocol whose later datagrams may tell more.
     Open(Listen),
     With(Box<dyn Conversation>),
+}
+
+impl Udp {
+    /// Which datagrams are to come.
+    pub(crate) fn wake(&self) -> Wake {
+        match self {
+            Self::With(conversation) => conversation.wake(),
+            Self::Fresh | Self::Probing(_) | Self::Open(_) => Wake::Any,
+        }
+    }
 }
 
 /// How the datagrams began that told nothing.

@@ -3,6 +3,7 @@
 use super::key::Key;
 use crate::capture::Frame;
 use crate::ip::Addr;
+use crate::protocol::interface::Wake;
 use crate::record::{L4, MacAddr};
 use crate::tcp::{FIN, RST};
 
@@ -35,6 +36,10 @@ pub(crate) struct Hot {
     pub(crate) client_is_low: bool,
     /// Bytes of which sides would be looked at.
     pub(crate) wants: [bool; 2],
+    /// Which datagrams would be, where none of these is set.
+    pub(crate) wake: Wake,
+    /// What was read of the client may still be contradicted, until the server acknowledges it.
+    pub(crate) unacknowledged: bool,
     pub(crate) answered: bool,
     /// So far every packet was control traffic of the link.
     pub(crate) link_control: bool,
@@ -61,6 +66,8 @@ impl Hot {
             longest: [0; 2],
             client_is_low,
             wants: [false; 2],
+            wake: Wake::Never,
+            unacknowledged: false,
             answered: false,
             link_control: true,
             fin: [false; 2],

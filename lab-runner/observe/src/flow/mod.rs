@@ -8,6 +8,7 @@ mod table;
 use std::borrow::Cow;
 
 use crate::packet::Wire;
+use crate::protocol::interface::Wake;
 use crate::record::{MacAddr, Name, NameKind, Weird};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
@@ -61,7 +62,16 @@ impl Stage {
         match self {
             Self::Done => [false; 2],
             Self::Tcp(Some(tcp)) => [tcp.wants(CLIENT), tcp.wants(SERVER)],
-            Self::Tcp(None) | Self::Udp(_) => [true; 2],
+            Self::Tcp(None) => [true; 2],
+            Self::Udp(udp) => [udp.wake() == Wake::Any; 2],
+        }
+    }
+
+    /// Which datagrams would be looked at.
+    pub(crate) fn wake(&self) -> Wake {
+        match self {
+            Self::Udp(udp) => udp.wake(),
+            Self::Done | Self::Tcp(_) => Wake::Never,
         }
     }
 }

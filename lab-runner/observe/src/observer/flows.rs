@@ -82,6 +82,7 @@ impl Observer {
         self.shared.names.sent_from(packet.src_mac(), packet.ends.src.0);
         let mut hot = Hot::new(key, client_is_low, flow.client_mac);
         hot.wants = flow.stage.wants();
+        hot.wake = flow.stage.wake();
         (flow, hot)
     }
 

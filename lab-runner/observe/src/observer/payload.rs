@@ -4,12 +4,14 @@ use super::Observer;
 use crate::flow::{CLIENT, SERVER, Stage};
 use crate::ip::Ip;
 use crate::link::be16;
+use crate::protocol::interface::Wake;
 use crate::protocol::link_control;
 use crate::record::L4;
 use crate::tcp::{self, ACK, RST, SYN, Segment};
 use crate::udp;
 
 impl Observer {
+    /// Takes a TCP segment; returns where the bytes end that were looked at.
     #[inline]
     #[expect(clippy::too_many_arguments, reason = "one call, on the path of every packet")]
     pub(super) fn tcp(
@@ -25,44 +27,61 @@ impl Observer {
         let hot = &mut self.flows.hot[index];
         let had_payload = hot.payload_seen;
         hot.tcp(side, flags, segment.wire_len > 0);
-        if !hot.wants[side] {
-            return payload_at;
+        let is_read = hot.wants[side] && self.segment(number, index, side, flags, &segment, had_payload);
+        if is_read { all } else { payload_at }
+    }
+
+    /// Takes a segment of a flow that may still tell something; whether its payload was looked at.
+    #[inline(never)]
+    fn segment(
+        &mut self,
+        number: u64,
+        index: usize,
+        side: usize,
+        flags: u8,
+        segment: &Segment<'_>,
+        had_payload: bool,
+    ) -> bool {
+        if flags & SYN != 0 || self.flows.hot[index].renumbered != [false; 2] {
+            self.numbered(number, index, side, flags, *segment, had_payload);
         }
-        if flags & SYN != 0 || hot.renumbered != [false; 2] {
-            self.numbered(number, index, side, flags, segment, had_payload);
+        if side == SERVER && self.flows.hot[index].unacknowledged {
+            self.acknowledged(number, index, flags, segment.ack);
         }
-        // What has the client's link address is no word of the server's.
-        if side == SERVER && flags & (ACK | RST) == ACK && !self.flows.hot[index].forged {
-            self.acknowledged(number, index, segment.ack);
-        }
-        if segment.wire_len == 0 {
-            return payload_at;
+        if segment.wire_len == 0 || !self.flows.hot[index].wants[side] {
+            return false;
         }
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
-        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return payload_at };
-        if side == SERVER && tcp.as_ref().is_some_and(|tcp| !tcp.reads(SERVER)) {
+        let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return false };
+        if side == SERVER && hot.unacknowledged && tcp.as_ref().is_some_and(|tcp| !tcp.reads(SERVER)) {
             flow.stage = Stage::Tcp(tcp);
-            return payload_at;
+            return false;
         }
         let mut context = self.shared.context(number, hot);
         // With TCP Fast Open (RFC 7413) a SYN has data, which begins one number later.
         let seq = segment.seq.wrapping_add(u32::from(flags & SYN != 0));
-        flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..segment }, &mut context);
+        flow.stage = tcp::advance(tcp, flow, side, Segment { seq, ..*segment }, &mut context);
         hot.wants = flow.stage.wants();
-        all
+        hot.unacknowledged = matches!(&flow.stage, Stage::Tcp(Some(tcp)) if tcp.waits());
+        true
     }
 
     /// Notes what a server has of its client's bytes.
-    #[inline]
-    fn acknowledged(&mut self, number: u64, index: usize, ack: u32) {
+    fn acknowledged(&mut self, number: u64, index: usize, flags: u8, ack: u32) {
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
-        if !matches!(&flow.stage, Stage::Tcp(Some(tcp)) if tcp.waits()) {
+        // What has the client's link address is no word of the server's.
+        if flags & (ACK | RST) != ACK || hot.forged {
+            return;
+        }
+        let Stage::Tcp(Some(tcp)) = &mut flow.stage else { return };
+        if !tcp.acknowledged(ack, &mut self.shared.budget) {
             return;
         }
         if let Stage::Tcp(Some(tcp)) = std::mem::take(&mut flow.stage) {
-            flow.stage = tcp::acknowledged(tcp, flow, ack, &mut self.shared.context(number, hot));
-            hot.wants = flow.stage.wants();
+            flow.stage = tcp::goes_on(tcp, flow, &mut self.shared.context(number, hot));
         }
+        hot.wants = flow.stage.wants();
+        hot.unacknowledged = false;
     }
 
     /// Notes with which number a side begins, by its own SYN and by what the other acknowledges.
@@ -123,13 +142,14 @@ impl Observer {
         let length = be16(data, at + 4).map_or(0, usize::from);
         // A length of 0 is a jumbogram's, or left to the network card.
         let end = if length < 8 { packet_end } else { (at + length).min(packet_end) };
-        let wants = hot.wants[side];
+        let wake = hot.wake;
+        let wants = hot.wants[side] || data.get(payload_at).is_some_and(|first| wake.is_woken_by(*first));
         if end < packet_end {
             // The datagram ends before its packet does: no application gets what is behind (but see RFC 9868).
             self.odd(index, "udp_trailing", number);
         }
         if !wants {
-            return payload_at;
+            return payload_at + usize::from(wake != Wake::Never);
         }
         let hot = &mut self.flows.hot[index];
         let flow = &mut self.flows.cold[index];
@@ -138,7 +158,8 @@ impl Observer {
         let cut = payload.len() < end.saturating_sub(payload_at);
         let mut context = self.shared.context(number, hot);
         flow.stage = udp::advance(stage, flow, side, payload, cut, &mut context);
-        hot.wants = flow.stage.wants();
+        hot.wake = flow.stage.wake();
+        hot.wants = [hot.wake == Wake::Any; 2];
         data.len()
     }
 

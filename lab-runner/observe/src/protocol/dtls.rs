@@ -6,7 +6,7 @@
 use super::Fields;
 use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard, Wake};
 use super::pieces::{MAX_BYTES, Pieces, Taken};
 use super::tls;
 use super::tls::hello::{self, Carrier, ClientHello};
@@ -283,10 +283,32 @@ impl Conversation for Handshake {
         } else {
             facts.suggested("dtls")
         }
-        if is_over { Heard::Done } else { Heard::Open }
+        if is_over { Heard::With(Box::new(Spoken)) } else { Heard::Open }
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
         Self::finish(self, facts);
     }
+}
+
+/// A session whose handshake is over. A server lets a client that lost it begin anew (RFC 6347 §4.2.8).
+#[derive(Debug)]
+struct Spoken;
+
+impl Conversation for Spoken {
+    fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
+        if begins_with_hello(datagram.bytes) { listen(datagram, facts) } else { Heard::No }
+    }
+
+    fn wake(&self) -> Wake {
+        Wake::HandshakeRecord
+    }
+}
+
+/// Whether a datagram begins with a record of a ClientHello in the clear.
+fn begins_with_hello(mut bytes: &[u8]) -> bool {
+    let record = Record::read(&mut bytes);
+    record.is_some_and(|record| {
+        record.kind == HANDSHAKE && record.epoch == 0 && record.body.first() == Some(&CLIENT_HELLO)
+    })
 }

@@ -7,6 +7,7 @@ use std::fmt::Debug;
 
 use super::begins::Begins;
 use super::facts::Facts;
+use super::tls::record::HANDSHAKE;
 
 /// Whether bytes at the start of a stream could be a protocol's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,10 +103,43 @@ pub(crate) struct DatagramProtocol {
     pub(crate) listen: Listen,
 }
 
+/// Which datagrams of a flow are looked at, by their first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    Any,
+    /// Those that could be a long header of QUIC (RFC 8999 §5.1), with which connections begin.
+    LongHeader,
+    /// Those that could be a record of a handshake of DTLS.
+    HandshakeRecord,
+    /// Those that are no media (RFC 7983 §7).
+    NoMedia,
+    /// None: the flow is answered.
+    Never,
+}
+
+impl Wake {
+    /// Whether a datagram that begins so is looked at.
+    #[inline]
+    pub(crate) fn is_woken_by(self, first: u8) -> bool {
+        match self {
+            Self::Any => true,
+            Self::LongHeader => first & 0x80 != 0,
+            Self::HandshakeRecord => first == HANDSHAKE,
+            Self::NoMedia => first & 0xc0 != 0x80,
+            Self::Never => false,
+        }
+    }
+}
+
 /// A datagram protocol that remembers.
 pub(crate) trait Conversation: Debug + Send {
     /// Takes the next datagram. `Open` to go on, `Done` to end; `No` where it is none of mine, which ends nothing.
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard;
+
+    /// Which ones are to come.
+    fn wake(&self) -> Wake {
+        Wake::Any
+    }
 
     /// The flow is over.
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {

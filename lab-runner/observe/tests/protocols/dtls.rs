@@ -56,6 +56,24 @@ fn a_hello_in_fragments_out_of_order_names_its_server_and_has_a_fingerprint() {
 }
 
 #[test]
+fn a_handshake_that_begins_anew_behind_another_session_is_read() {
+    let hello = |name: &str| client_hello(name, &[WHOLE]).remove(0);
+    let (data, finished) = (record(23, 1, &[9; 40]), record(22, 1, &[9; 40]));
+    let mut wire = Wire::new();
+    wire.udp(PHONE, CLOUD, &hello("api.example"));
+    for _ in 0..3 {
+        wire.udp(CLOUD, PHONE, &finished);
+        wire.udp(PHONE, CLOUD, &data);
+        wire.udp(CLOUD, PHONE, &data);
+    }
+    wire.udp(PHONE, CLOUD, &hello("far.example"));
+    wire.udp(CLOUD, PHONE, &finished);
+    let flow = wire.observe().flows.remove(0);
+    assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example", "far.example"]);
+    assert_eq!((flow.app.as_str(), flow.unread), ("dtls", false));
+}
+
+#[test]
 fn a_hello_with_a_fragment_missing_is_a_loss() {
     let flow = flow(&client_hello("api.nucleus-u8.example", &[0..40, 60..500]), &[]);
     assert_eq!((flow.names.len(), flow.reason), (0, Some(Reason::Loss)));

@@ -217,6 +217,70 @@ fn a_hello_whose_pieces_contradict_each_other_is_told() {
     assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "quic_crypto_conflict"));
 }
 
+/// A packet of the server's Handshake, or of another kind, with its id.
+fn server(kind: u8, id: &[u8]) -> Vec<u8> {
+    let token = if kind == INITIAL { &[0][..] } else { &[] };
+    [&[kind, 0, 0, 0, 1, 0, id.len() as u8][..], id, token, &[0x40, 40], &[9; 40]].concat()
+}
+
+const INITIAL: u8 = 0xc0;
+const HANDSHAKE: u8 = 0xe0;
+const OTHER_ID: [u8; 8] = [6; 8];
+
+#[test]
+fn until_the_server_goes_on_from_a_hello_others_are_read() {
+    let shown = initial(V1, &DCID, 0, &crypto(0, &hello("api.example")));
+    let meant = initial(V1, &OTHER_ID, 0, &crypto(0, &hello("far.example")));
+    let both = vec!["api.example", "far.example"];
+    // The first never reached the server.
+    let flow = |datagrams: &[(bool, Vec<u8>)]| flow(datagrams);
+    let decoyed = flow(&[(true, shown.clone()), (true, meant.clone()), (false, server(HANDSHAKE, &[3; 8]))]);
+    assert_eq!((names(&decoyed), decoyed.disagreement.len(), decoyed.unread), (both.clone(), 1, false));
+    // The server asks for another hello, which follows on from the first; or the same one comes again.
+    let (first, second) = (hello("api.example"), hello("far.example"));
+    let asked_again = |more: &[u8]| {
+        let again = initial(V1, &DCID, 1, &crypto(first.len() as u16, more));
+        flow(&[(true, shown.clone()), (false, server(INITIAL, &[3; 8])), (true, again)])
+    };
+    assert_eq!((names(&asked_again(&second)), asked_again(&second).unread), (both.clone(), false));
+    assert_eq!((names(&asked_again(&first)), asked_again(&first).unread), (vec!["api.example"], false));
+    assert!(asked_again(&second[..40]).unread);
+    // Another connection begins once the first was answered, even with an id of the first.
+    for id in [OTHER_ID, DCID, [3; 8]] {
+        let later = initial(V1, &id, 0, &crypto(0, &hello("far.example")));
+        let short = (true, [&[0x41][..], &[3; 8], &[9; 40]].concat());
+        let answered = flow(&[
+            (true, shown.clone()),
+            (false, server(HANDSHAKE, &[3; 8])),
+            (true, server(HANDSHAKE, &[])),
+            short.clone(),
+            (true, later),
+            (false, server(HANDSHAKE, &[4; 8])),
+            short,
+        ]);
+        assert_eq!((names(&answered), answered.unread), (both.clone(), false), "{id:?}");
+    }
+    // A client acknowledges what the server said, and its hello comes late once more.
+    let acknowledges = initial(V1, &DCID, 2, &[2, 0, 0, 0, 0]);
+    let late = flow(&[
+        (true, shown.clone()),
+        (false, server(HANDSHAKE, &[3; 8])),
+        (true, acknowledges),
+        (true, shown),
+        (true, server(HANDSHAKE, &[])),
+    ]);
+    assert_eq!((names(&late), late.unread, late.weird.len()), (vec!["api.example"], false, 0));
+}
+
+#[test]
+fn more_beginnings_than_are_looked_at_leave_doubt() {
+    let begins = |id: u8| (true, initial(V1, &[id; 8], 0, &crypto(0, &hello("api.example"))));
+    let mut datagrams: Vec<_> = (0..40).map(begins).collect();
+    datagrams.push((true, initial(V1, &DCID, 0, &crypto(0, &hello("far.example")))));
+    let flow = flow(&datagrams);
+    assert!(flow.unread && flow.weird.iter().any(|weird| weird.word == "quic_begins_too_often"));
+}
+
 #[test]
 fn a_connection_in_its_midst_has_lost_its_name() {
     let handshake = [&[0xe0, 0, 0, 0, 1, 0, 0][..], &[0x40, 40], &[9; 40]].concat();

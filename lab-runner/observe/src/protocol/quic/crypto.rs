@@ -6,6 +6,9 @@ use crate::protocol::pieces::{Pieces, Taken};
 use crate::protocol::tls::record::CLIENT_HELLO;
 use crate::stream::Budget;
 
+/// Bytes of a handshake message before its body (RFC 8446 §4).
+pub(super) const HEADER: usize = 4;
+
 /// Takes the CRYPTO frames of a packet's payload; stops at a frame that no client sends in an Initial.
 pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces, budget: &mut Budget) -> Taken {
     let mut fields = Fields(frames);

@@ -3,6 +3,9 @@
 //!
 //! The hello may be cut into pieces over several packets in any order. After a Retry, a negotiation of the version or a
 //! packet lost the client begins again with other keys, and so does this. Nothing behind the Initial packets is readable.
+//!
+//! Which hello counts is the server's to say: until it goes on from one, others are read as well, and so is the first of
+//! any connection that begins later on the same flow.
 
 mod crypto;
 mod google;
@@ -17,7 +20,7 @@ pub(crate) use self::paths::Paths;
 use self::version::Version;
 use super::begins::Begins;
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard, Wake};
 use super::pieces::{Pieces, Taken};
 use super::tls::hello::{self, Carrier, ClientHello};
 use crate::record::NameKind;
@@ -29,11 +32,11 @@ pub(crate) const PROTOCOL: DatagramProtocol = DatagramProtocol { begins: Begins:
 const DOQ_PORT: u16 = 853;
 /// RFC 9000 §14.1: a client fills its first datagram up to this, in bytes.
 const MIN_FIRST: usize = 1200;
-/// Datagrams that are looked at.
+/// Datagrams in which a hello must come, and of its client's that are opened behind one until the server goes on from it.
 const MAX_DATAGRAMS: u8 = 32;
 /// Packets of one datagram that are looked at.
 const MAX_PACKETS: usize = 8;
-/// Keys that are made for one flow.
+/// Keys that are made until the server goes on from a hello.
 const MAX_KEYS: u8 = 12;
 /// Datagrams of a server, behind a hello, of which the first ones are no QUIC; some may have changed places.
 const MAX_STRANGE: u8 = 3;
@@ -88,10 +91,16 @@ struct Connection {
     /// The side that sent it.
     client: Option<usize>,
     crypto: Pieces,
+    /// Bytes of it that were read: a server may ask for another hello behind the first (RFC 8446 §4.1.4).
+    read: usize,
     /// The server's name, unless it is an outer one.
     name: Option<String>,
-    /// The hello was read; only the version that the server chose is still awaited.
+    /// A hello was read. Until the server has taken it up, others may follow that count instead.
     told: bool,
+    /// The server has gone on from the hello.
+    answered: bool,
+    /// Whether the connection will be known again from another address.
+    noted: bool,
     /// Whose datagrams begin with a long header.
     seen: [bool; 2],
     /// Datagrams of the server that don't, and are the first.
@@ -102,27 +111,34 @@ struct Connection {
 
 impl Conversation for Connection {
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-        self.datagrams += 1;
+        self.datagrams += u8::from(!self.told);
         self.seen[datagram.side] |= is_quic(datagram);
-        let answered = self.take(datagram, facts) || self.is_refused(datagram, facts);
+        let is_over = self.take(datagram, facts) || self.is_refused(datagram, facts);
         // One side's header alone could be before anything; a hello that its own id opens is none by chance.
         if self.told || self.client.is_some() || self.seen == [true; 2] {
             facts.recognised("quic");
         } else {
             facts.suggested("quic");
         }
-        if answered || self.datagrams >= MAX_DATAGRAMS {
+        if is_over || self.is_too_much(facts) {
             self.finish(facts);
             return Heard::Done;
         }
         Heard::Open
     }
 
+    fn wake(&self) -> Wake {
+        let is_answered = self.told && self.seen == [true; 2];
+        if is_answered { Wake::LongHeader } else { Wake::Any }
+    }
+
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        if !self.told && (self.sealed || self.client.is_some()) {
+        let so_far = self.crypto.so_far().get(self.read..).unwrap_or(&[]);
+        let is_missing = if self.told { !so_far.is_empty() } else { self.sealed || self.client.is_some() };
+        if is_missing {
             facts.lossy();
             if let Some((number, _)) = self.keys
-                && let Some(body) = self.crypto.so_far().get(4..)
+                && let Some(body) = so_far.get(4..)
             {
                 tell(hello::parse_as(Carrier::Quic, body, false), number, facts);
             }
@@ -142,29 +158,48 @@ impl Connection {
         for _ in 0..MAX_PACKETS {
             let Some(packet) = Packet::read(rest) else { break };
             rest = packet.behind;
-            if self.told {
-                if self.client != Some(datagram.side) {
-                    facts.version(version::word(packet.header.number));
-                    let (ends, frame) = (facts.context.ends, facts.context.frame);
-                    let name = self.name.as_deref();
-                    if !facts.context.paths.note(packet.header.scid, ends, name, frame) {
-                        facts.weird("quic_paths_full");
-                    }
-                    return true;
-                }
-            } else if packet.kind == Kind::Initial && self.client.is_none_or(|client| client == datagram.side)
-            {
+            let by_client = self.client.is_none_or(|client| client == datagram.side);
+            if packet.kind == Kind::Initial && by_client {
                 self.initial(&packet, datagram, facts);
-            } else {
+            } else if !self.told {
                 self.sealed |= packet.kind != Kind::Retry;
+            } else if !by_client && !self.answered {
+                self.heard(&packet, facts);
             }
         }
         false
     }
 
+    /// Takes a packet of the server, behind a hello.
+    fn heard(&mut self, packet: &Packet<'_>, facts: &mut Facts<'_, '_>) {
+        facts.version(version::word(packet.header.number));
+        if packet.kind != Kind::Retry && !std::mem::replace(&mut self.noted, true) {
+            let (ends, frame) = (facts.context.ends, facts.context.frame);
+            if !facts.context.paths.note(packet.header.scid, ends, self.name.as_deref(), frame) {
+                facts.weird("quic_paths_full");
+            }
+        }
+        // It has the keys of a handshake, so it has the whole hello and is content with it.
+        if packet.kind == Kind::Handshake {
+            (self.answered, self.datagrams, self.keys_made) = (true, 0, 0);
+            self.crypto.clear(facts.context.budget);
+            self.read = 0;
+        }
+    }
+
+    /// Whether a client sends more beginnings than are looked at: the one that counts may follow.
+    fn is_too_much(&mut self, facts: &mut Facts<'_, '_>) -> bool {
+        let is_too_much = self.datagrams >= MAX_DATAGRAMS || (self.told && self.keys_made >= MAX_KEYS);
+        if is_too_much && self.told {
+            facts.weird("quic_begins_too_often");
+            facts.unread();
+        }
+        is_too_much
+    }
+
     /// Whether the server answers a hello with something else: then the hello may only have been there to show a name.
     fn is_refused(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
-        if !self.told || self.client == Some(datagram.side) || self.seen[datagram.side] {
+        if !self.told || self.answered || self.client == Some(datagram.side) || self.seen[datagram.side] {
             return false;
         }
         self.strange += 1;
@@ -204,10 +239,20 @@ impl Connection {
             }
             return;
         };
+        let google = Version::has_google_frames(number);
+        let taken = crypto::take(&frames, google, &mut self.crypto, facts.context.budget);
+        if self.answered {
+            if self.crypto.is_empty() {
+                // It only acknowledges.
+                return;
+            }
+            // Another connection, if not a late copy of the hello.
+            (self.answered, self.noted, self.told, self.sealed) = (false, false, false, false);
+        }
+        self.datagrams += u8::from(self.told);
         self.client = Some(datagram.side);
         tell_version(number, facts);
-        let google = Version::has_google_frames(number);
-        match crypto::take(&frames, google, &mut self.crypto, facts.context.budget) {
+        match taken {
             Taken::Fine => {}
             Taken::Conflict => {
                 facts.weird("quic_crypto_conflict");
@@ -218,21 +263,26 @@ impl Connection {
                 facts.unread();
             }
         }
-        match crypto::hello(self.crypto.so_far()) {
-            Ok(Some(body)) => {
-                let hello = hello::parse_as(Carrier::Quic, body, true);
-                self.name = hello.sni.clone().filter(|_| !hello.ech);
-                tell(hello, number, facts);
-                self.ends(facts);
-            }
-            Ok(None) => {}
-            Err(()) if self.crypto.so_far().starts_with(b"CHLO") => {
-                self.google(number, &frames, facts);
-            }
-            Err(()) => {
-                facts.weird("quic_without_hello");
-                facts.unread();
-                self.ends(facts);
+        loop {
+            match crypto::hello(self.crypto.so_far().get(self.read..).unwrap_or(&[])) {
+                Ok(Some(body)) => {
+                    self.read += crypto::HEADER + body.len();
+                    let hello = hello::parse_as(Carrier::Quic, body, true);
+                    self.name = hello.sni.clone().filter(|_| !hello.ech);
+                    tell(hello, number, facts);
+                    self.told = true;
+                }
+                Ok(None) => return,
+                Err(()) if self.crypto.so_far().starts_with(b"CHLO") => {
+                    self.google(number, &frames, facts);
+                    return;
+                }
+                Err(()) => {
+                    facts.weird("quic_without_hello");
+                    facts.unread();
+                    self.ends(facts);
+                    return;
+                }
             }
         }
     }
@@ -256,6 +306,7 @@ impl Connection {
                 self.keys = Some((header.number, keys));
                 // It begins again.
                 self.crypto.clear(facts.context.budget);
+                self.read = 0;
                 return Some(frames);
             }
         }

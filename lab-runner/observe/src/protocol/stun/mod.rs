@@ -12,14 +12,12 @@ pub(crate) use self::stream::OVER_TCP;
 use super::begins::Begins;
 use super::dtls::{Handshake, is_dtls};
 use super::facts::Facts;
-use super::interface::{Conversation, Datagram, DatagramProtocol, Heard};
+use super::interface::{Conversation, Datagram, DatagramProtocol, Heard, Wake};
 
 /// STUN over UDP.
 pub(crate) const OVER_UDP: DatagramProtocol =
     DatagramProtocol { begins: Begins::between(0, 0x3f).or_between(0xff, 0xff), listen };
 
-/// Datagrams of media behind which connectivity may yet be checked.
-const MAX_MEDIA: u8 = 32;
 /// What is passed on in what is passed on is looked at so far.
 const MAX_DEPTH: u8 = 2;
 
@@ -36,7 +34,7 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
 
 /// What comes behind media that were told by their own bytes: STUN may, but need not.
 pub(super) fn behind_media() -> Heard {
-    Heard::With(Box::new(Multiplexed { media_left: Some(MAX_MEDIA), ..Multiplexed::default() }))
+    Heard::With(Box::<Multiplexed>::default())
 }
 
 /// A flow on which connectivity was checked, and whatever follows on it.
@@ -48,14 +46,12 @@ struct Multiplexed {
     passed_on: Dtls,
     /// A message of STUN was seen.
     spoken: bool,
-    /// As long as only media were seen: how many more of their datagrams are looked at.
-    media_left: Option<u8>,
 }
 
 impl Default for Multiplexed {
     fn default() -> Self {
         let passed_on = Dtls { handshake: Handshake::passed_on(), ..Dtls::default() };
-        Self { own: Dtls::default(), passed_on, spoken: false, media_left: None }
+        Self { own: Dtls::default(), passed_on, spoken: false }
     }
 }
 
@@ -90,8 +86,8 @@ impl Multiplexed {
                 self.message(&message, datagram, depth, facts);
             }
             [20..=63, ..] if depth == MAX_DEPTH && self.own.may_take(datagram) => {
-                self.media_left = None;
-                if self.own.take(datagram, facts) {
+                let is_now_sure = self.own.take(datagram, facts);
+                if is_now_sure {
                     facts.becomes("dtls");
                 }
             }
@@ -117,7 +113,7 @@ impl Multiplexed {
         depth: u8,
         facts: &mut Facts<'_, '_>,
     ) {
-        (self.spoken, self.media_left) = (true, None);
+        self.spoken = true;
         message.tell(facts);
         if depth > 0
             && let Some(bytes) = message.data()
@@ -145,18 +141,11 @@ impl Wrapped {
 
 impl Conversation for Multiplexed {
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-        let heard = self.take(datagram, MAX_DEPTH, facts);
-        match &mut self.media_left {
-            Some(0) => {
-                self.finish(facts);
-                Heard::Done
-            }
-            Some(left) => {
-                *left -= 1;
-                Heard::Open
-            }
-            None => heard,
-        }
+        self.take(datagram, MAX_DEPTH, facts)
+    }
+
+    fn wake(&self) -> Wake {
+        Wake::NoMedia
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
