@@ -189,6 +189,13 @@ impl Stream {
         }
     }
 
+    /// No more comes: what the other side acknowledged without its being seen will not be.
+    pub(crate) fn ends(&mut self) {
+        if let Some(unacknowledged) = &self.unacknowledged {
+            self.contradiction = self.contradiction.or(unacknowledged.ends().err());
+        }
+    }
+
     /// Gives the memory back; what comes when bytes are wanted again is taken from where it then begins.
     pub(crate) fn pause(&mut self, budget: &mut Budget) {
         if self.dead {

@@ -125,22 +125,29 @@ pub(crate) fn advance(
 
 /// How a flow stands, and whether something contradicts what was read of it.
 pub(crate) fn goes_on(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) -> Stage {
+    doubt(&mut tcp, flow, context);
+    if tcp.done && !tcp.waits() { Stage::Done } else { Stage::Tcp(Some(tcp)) }
+}
+
+/// Notes what contradicts the bytes that were read.
+fn doubt(tcp: &mut Tcp, flow: &mut Flow, context: &mut Context<'_>) {
     if let Some(contradiction) = tcp.streams[CLIENT].contradiction(context.budget) {
         let mut facts = Facts { flow, context };
         facts.weird(contradiction.word());
         facts.unread();
     }
-    if tcp.done && !tcp.waits() { Stage::Done } else { Stage::Tcp(Some(tcp)) }
 }
 
 /// Takes what is left when the flow or the capture ends.
 pub(crate) fn finish(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) {
+    tcp.streams[CLIENT].ends();
     for side in [CLIENT, SERVER] {
         with(&mut tcp, side, flow, context, |stream, budget, show| {
             stream.finish(budget, show);
             false
         });
     }
+    doubt(&mut tcp, flow, context);
     for stream in &mut tcp.streams {
         stream.release(context.budget);
         stream.believe(context.budget);

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::flow::{Flow, Stage};
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{BEFORE, Conversation, Datagram, Heard, Listen, Wake};
-use crate::protocol::registry;
+use crate::protocol::{quic, registry};
 
 /// Datagrams that are looked at before a flow is called unknown.
 const MAX_TRIES: u8 = 24;
@@ -18,13 +18,17 @@ pub(crate) enum Udp {
     /// A protocol whose later datagrams may tell more.
     Open(Listen),
     With(Box<dyn Conversation>),
+    /// Nothing more to learn, but where a connection to whatever host begins on it all the same.
+    Answered,
 }
 
 impl Udp {
     /// Which datagrams are to come.
+    #[inline]
     pub(crate) fn wake(&self) -> Wake {
         match self {
             Self::With(conversation) => conversation.wake(),
+            Self::Answered => Wake::LongHeader,
             Self::Fresh | Self::Probing(_) | Self::Open(_) => Wake::Any,
         }
     }
@@ -64,35 +68,38 @@ pub(crate) fn advance(
     let ports = context.ports();
     let datagram = Datagram { bytes: payload, cut, side, ports, before: &[] };
     let facts = &mut Facts { flow, context };
-    match udp {
-        Udp::With(mut conversation) => match conversation.datagram(&datagram, facts) {
-            Heard::Done => Stage::Done,
-            Heard::With(next) => Stage::Udp(Udp::With(next)),
-            Heard::Open | Heard::No => Stage::Udp(Udp::With(conversation)),
-        },
-        Udp::Open(listen) => match listen(&datagram, facts) {
-            Heard::Done => Stage::Done,
-            Heard::With(next) => Stage::Udp(Udp::With(next)),
-            Heard::Open | Heard::No => Stage::Udp(Udp::Open(listen)),
-        },
+    Stage::Udp(match udp {
+        Udp::With(mut conversation) => {
+            let heard = conversation.datagram(&datagram, facts);
+            goes_on(heard, Udp::With(conversation))
+        }
+        Udp::Open(listen) => goes_on(listen(&datagram, facts), udp),
+        Udp::Answered => goes_on((quic::PROTOCOL.listen)(&datagram, facts), udp),
         Udp::Fresh => probe(None, &datagram, facts),
         Udp::Probing(probing) => probe(Some(probing), &datagram, facts),
+    })
+}
+
+/// How a flow stands that stood so before a datagram was heard.
+fn goes_on(heard: Heard, before: Udp) -> Udp {
+    match heard {
+        Heard::Done => Udp::Answered,
+        Heard::With(next) => Udp::With(next),
+        Heard::Open | Heard::No => before,
     }
 }
 
-fn probe(probing: Option<Box<Probing>>, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Stage {
+fn probe(probing: Option<Box<Probing>>, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Udp {
     let before = probing.as_ref().map_or(&[][..], |probing| probing.before(datagram.side));
     match registry::recognise(&Datagram { before, ..*datagram }, facts) {
-        Some((listen, Heard::Open)) => Stage::Udp(Udp::Open(listen)),
-        Some((_, Heard::With(conversation))) => Stage::Udp(Udp::With(conversation)),
-        Some(_) => Stage::Done,
+        Some((listen, heard)) => goes_on(heard, Udp::Open(listen)),
         None => {
             if datagram.cut {
                 facts.lossy();
             }
             let mut probing = probing.unwrap_or_default();
             probing.note(datagram);
-            if probing.tries >= MAX_TRIES { Stage::Done } else { Stage::Udp(Udp::Probing(probing)) }
+            if probing.tries >= MAX_TRIES { Udp::Answered } else { Udp::Probing(probing) }
         }
     }
 }

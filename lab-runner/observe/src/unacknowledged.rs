@@ -21,6 +21,8 @@ pub(crate) struct Unacknowledged {
     read_to: u32,
     /// Behind the last byte that was sent with none missing before it.
     sent_to: u32,
+    /// The server acknowledged what was not sent so far. Some captures have both sides' packets out of order.
+    ahead: Option<u32>,
     /// Those from `first` on; as many as there was room for.
     bytes: Vec<u8>,
 }
@@ -113,12 +115,11 @@ impl Unacknowledged {
             // Of something that was not seen, or it was late on its way.
             return if self.from_start { Err(Contradiction::AcknowledgedUnseen) } else { Ok(()) };
         }
-        let acknowledged = distance(self.first, ack);
-        // A FIN has a number, too.
-        let is_sent = acknowledged <= distance(self.first, self.sent_to) + 1;
-        if self.is_sure && !is_sent {
-            return Err(Contradiction::AcknowledgedUnseen);
+        if self.is_sure && !self.is_sent(ack) {
+            self.ahead = Some(ack);
+            return Ok(());
         }
+        let acknowledged = distance(self.first, ack);
         if acknowledged >= distance(self.first, self.read_to) {
             self.forget(budget);
         } else if acknowledged > 0 {
@@ -131,11 +132,24 @@ impl Unacknowledged {
         Ok(())
     }
 
+    /// No more comes.
+    pub(crate) fn ends(&self) -> Result<(), Contradiction> {
+        match self.ahead {
+            Some(ack) if self.waits && !self.is_sent(ack) => Err(Contradiction::AcknowledgedUnseen),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether everything before this number was sent. A FIN has a number, too.
+    fn is_sent(&self, ack: u32) -> bool {
+        distance(self.first, ack) <= distance(self.first, self.sent_to) + 1
+    }
+
     /// Gives the memory back; what is read next begins anew.
     pub(crate) fn forget(&mut self, budget: &mut Budget) {
         budget.give(self.bytes.len());
         self.bytes = Vec::new();
-        (self.waits, self.from_start) = (false, false);
+        (self.waits, self.from_start, self.ahead) = (false, false, None);
     }
 }
 

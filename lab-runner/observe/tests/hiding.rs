@@ -439,6 +439,19 @@ fn what_is_only_sent_again_leaves_none() {
 }
 
 #[test]
+fn an_acknowledgement_that_the_capture_has_before_what_it_acknowledges_leaves_none() {
+    let hello = client_hello(Some("api.example"), &[]);
+    let mut wire = Wire::new();
+    let seq = wire.tcp_handshake(PHONE, API);
+    wire.tcp_segment(PHONE, API, seq, &hello[..50]);
+    wire.tcp_segment(PHONE, API, seq + 50, &hello[50..]);
+    wire.tcp_segment(API, PHONE, 5001, &[]);
+    let last = wire.frames.len() - 1;
+    wire.frames.swap(last - 1, last);
+    assert_eq!(told(&wire), (vec!["api.example".to_owned()], vec![], false));
+}
+
+#[test]
 fn what_the_phone_acknowledges_for_the_server_is_not_acknowledged() {
     let mut wire = Wire::new();
     let seq = wire.tcp_handshake(PHONE, FOREIGN);

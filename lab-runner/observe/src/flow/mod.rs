@@ -58,6 +58,7 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// Bytes of which sides would be looked at.
+    #[inline]
     pub(crate) fn wants(&self) -> [bool; 2] {
         match self {
             Self::Done => [false; 2],
@@ -68,6 +69,7 @@ impl Stage {
     }
 
     /// Which datagrams would be looked at.
+    #[inline]
     pub(crate) fn wake(&self) -> Wake {
         match self {
             Self::Udp(udp) => udp.wake(),

@@ -41,8 +41,12 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     }
 }
 
-/// Whether a datagram is made of whole records, the first of them of a handshake in the clear or of a session that goes on.
+/// Whether a datagram is made of whole records, the first of them of a handshake in the clear or of a session that goes on;
+/// behind a ClientHello may be anything, for servers drop what is no record (RFC 6347 §4.1.2.7).
 pub(super) fn is_dtls(datagram: &Datagram<'_>) -> bool {
+    if begins_with_hello(datagram.bytes) {
+        return true;
+    }
     let mut rest = datagram.bytes;
     for number in 0..MAX_RECORDS {
         let Some(record) = Record::read(&mut rest) else { return number > 0 && datagram.cut };
@@ -60,6 +64,17 @@ pub(super) fn is_dtls(datagram: &Datagram<'_>) -> bool {
         }
     }
     false
+}
+
+/// Whether a datagram begins with a whole record of a ClientHello, or of a piece of one, in the clear.
+fn begins_with_hello(mut bytes: &[u8]) -> bool {
+    let record = Record::read(&mut bytes);
+    let record = record.filter(|record| record.kind == HANDSHAKE && record.epoch == 0 && !record.is_cut);
+    let hello = record.and_then(|record| Fragment::read(&mut Fields(record.body)));
+    hello.is_some_and(|hello| {
+        let end = hello.offset as usize + hello.body.len();
+        hello.kind == CLIENT_HELLO && !hello.body.is_empty() && end <= hello.length
+    })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -303,12 +318,4 @@ impl Conversation for Spoken {
     fn wake(&self) -> Wake {
         Wake::HandshakeRecord
     }
-}
-
-/// Whether a datagram begins with a record of a ClientHello in the clear.
-fn begins_with_hello(mut bytes: &[u8]) -> bool {
-    let record = Record::read(&mut bytes);
-    record.is_some_and(|record| {
-        record.kind == HANDSHAKE && record.epoch == 0 && record.body.first() == Some(&CLIENT_HELLO)
-    })
 }

@@ -273,6 +273,17 @@ fn until_the_server_goes_on_from_a_hello_others_are_read() {
 }
 
 #[test]
+fn behind_another_protocol_or_none_a_hello_is_read() {
+    let mut ntp = [0; 48];
+    ntp[0] = 0x23;
+    for (before, count) in [(&ntp[..], 1), (b"something", 40)] {
+        let mut datagrams = vec![(true, before.to_vec()); count];
+        datagrams.push((true, initial(V1, &DCID, 0, &crypto(0, &hello("far.example")))));
+        assert_eq!(names(&flow(&datagrams)), ["far.example"]);
+    }
+}
+
+#[test]
 fn more_beginnings_than_are_looked_at_leave_doubt() {
     let begins = |id: u8| (true, initial(V1, &[id; 8], 0, &crypto(0, &hello("api.example"))));
     let mut datagrams: Vec<_> = (0..40).map(begins).collect();
