@@ -38,34 +38,19 @@ impl Shared {
     }
 
     /// For the parsers of a flow, which look at a frame.
-    pub(crate) fn context(&mut self, frame: u64, hot: &Hot) -> Context<'_> {
+    pub(crate) fn context<'a>(&'a mut self, frame: u64, hot: &'a Hot) -> Context<'a> {
         let Self { names, budget, oddities, paths, repeats, scratch, message } = self;
         // The fast path comes straight here.
         names.reached(frame, 0);
-        Context {
-            frame,
-            key: hot.key,
-            ends: hot.ends(),
-            forged: hot.forged,
-            names,
-            budget,
-            oddities,
-            paths,
-            repeats,
-            scratch,
-            message,
-        }
+        Context { frame, hot, names, budget, oddities, paths, repeats, scratch, message }
     }
 }
 
 pub(crate) struct Context<'a> {
     /// The present frame's number.
     pub(crate) frame: u64,
-    pub(crate) key: Key,
-    /// The client's end of the flow, and the server's.
-    pub(crate) ends: [(Addr, u16); 2],
-    /// A packet of the flow's server came from the client's link address.
-    pub(crate) forged: bool,
+    /// The present frame's flow.
+    pub(crate) hot: &'a Hot,
     pub(crate) names: &'a mut Names,
     pub(crate) budget: &'a mut Budget,
     pub(crate) oddities: &'a mut Oddities,
@@ -76,13 +61,23 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The client's port, and the server's.
-    pub(crate) fn ports(&self) -> [u16; 2] {
-        self.ends.map(|(_, port)| port)
+    /// What makes the flow's packets one flow.
+    pub(crate) fn key(&self) -> Key {
+        self.hot.key
     }
 
-    /// Notes an oddity of the capture.
-    pub(crate) fn weird(&mut self, word: &'static str) {
-        self.oddities.note(word, self.frame);
+    /// The client's end of the flow, and the server's.
+    pub(crate) fn ends(&self) -> [(Addr, u16); 2] {
+        self.hot.ends()
+    }
+
+    /// The client's port, and the server's.
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        self.hot.ports()
+    }
+
+    /// Whether a packet of the flow's server came from the client's link address.
+    pub(crate) fn is_forged(&self) -> bool {
+        self.hot.forged
     }
 }

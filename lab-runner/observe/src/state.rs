@@ -24,18 +24,16 @@ struct Decision {
 /// A flow's record by what its client knew, without its numbers; adds how many names did not fit into it.
 // One that is returned beside something else is copied on its way.
 pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>, dropped: &mut u64) -> FlowRecord {
-    let evidence = flow.take_evidence();
+    let mut evidence = flow.take_evidence();
     let [client, server] = hot.ends();
     let verdict = decide(hot, flow, &evidence, known);
-    let (shown, left_out) = shown(&evidence, &known.answers);
+    *dropped += evidence.dropped + show(&mut evidence.names, &known.answers);
     let port_suggests = match flow.app {
         UNKNOWN => ports::suggests(hot.key.l4(), server.1).map(Word::from),
         _ => None,
     };
-    *dropped += evidence.dropped + left_out;
     let weird = evidence.weird_words();
     let mut names = evidence.names;
-    names.extend(shown);
     names.sort_by_key(|name| name.frame);
     FlowRecord {
         file: String::new(),
@@ -75,14 +73,20 @@ pub(crate) fn record(hot: &Hot, flow: &mut Flow, known: &Known<'_>, dropped: &mu
     }
 }
 
-/// What DNS gave before the flow, as far as a record holds it: first what vouches for a name that the client asserts.
-fn shown(evidence: &Evidence, answers: &[&Answer]) -> (Vec<Name>, u64) {
-    let asserts =
-        |alias: &str| evidence.names.iter().any(|name| name.kind.is_asserted() && name.name == alias);
-    let mut answers = answers.to_vec();
-    answers.sort_by_key(|answer| !asserts(&answer.name) && !answer.chain.iter().any(|alias| asserts(alias)));
+/// Adds what DNS gave before the flow, as far as a record holds it: first what vouches for a name that the client asserts.
+/// Returns how many names were left out.
+fn show(names: &mut Vec<Name>, answers: &[&Answer]) -> u64 {
+    let mut by_worth: Vec<&Answer>;
+    let mut answers = answers;
+    if answers.len() > 1 {
+        let asserts = |alias: &str| names.iter().any(|name| name.kind.is_asserted() && name.name == alias);
+        by_worth = answers.to_vec();
+        by_worth
+            .sort_by_key(|answer| !asserts(&answer.name) && !answer.chain.iter().any(|alias| asserts(alias)));
+        answers = &by_worth;
+    }
     let (mut chains, mut chain_bytes, mut name_bytes, mut left_out) = (0, 0, 0, 0);
-    let mut names = Vec::with_capacity(answers.len());
+    names.reserve_exact(answers.len());
     for answer in answers {
         name_bytes += answer.name.len();
         if name_bytes > MAX_NAME_BYTES {
@@ -100,51 +104,55 @@ fn shown(evidence: &Evidence, answers: &[&Answer]) -> (Vec<Name>, u64) {
         let name = Name::new(NameKind::Dns, &*answer.name, answer.frame);
         names.push(Name { chain, ttl: Some(answer.ttl), ..name });
     }
-    (names, left_out)
+    left_out
 }
 
 fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence, known: &Known<'_>) -> Decision {
     let dns = &known.answers;
     let server = hot.ends()[SERVER].0.ip();
     // The server's own address, written where a name belongs, names nothing.
-    let is_own_address = |name: &Name| name.name.parse::<IpAddr>() == Ok(server);
+    let is_own_address = |name: &Name| {
+        // No other text is looked at twice.
+        let may_be = name.name.ends_with(|last: char| last.is_ascii_digit()) || name.name.contains(':');
+        may_be && name.name.parse::<IpAddr>() == Ok(server)
+    };
     // Neither does an outer name, which is there to mislead.
     let tells =
         |name: &&Name| name.kind.is_asserted() && name.kind != NameKind::EchOuter && !is_own_address(name);
-    let asserted: Vec<&Name> = evidence.names.iter().filter(tells).collect();
+    let asserted = evidence.names.iter().filter(tells);
     let vouched = |name: &Name| {
         let is_it = |other: &str| other == name.name;
         dns.iter().any(|answer| is_it(&answer.name) || answer.chain.iter().any(|alias| is_it(alias)))
     };
-    let mut disagreement = disagreement(&asserted, !dns.is_empty(), vouched);
+    let mut disagreement = disagreement(asserted.clone(), !dns.is_empty(), vouched);
     if is_anothers_certificate(&evidence.names) {
         disagreement.push(Disagreement::SniCert);
     }
-    let all_vouched = asserted.iter().all(|name| vouched(name));
-
-    let mut distinct: Vec<&str> = dns.iter().map(|answer| &*answer.name).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let (state, reason, corroborated) = if !asserted.is_empty() || distinct.len() == 1 {
-        (State::Named, None, all_vouched)
-    } else if distinct.len() > 1 {
-        (State::Ambiguous, Some(Reason::SeveralNames), false)
-    } else {
-        (State::Unresolved, Some(why(hot, flow, known)), false)
+    let is_asserted = asserted.clone().next().is_some();
+    let (state, reason, corroborated) = match dns.split_first() {
+        None if !is_asserted => (State::Unresolved, Some(why(hot, flow, known)), false),
+        Some((first, others)) if !is_asserted && others.iter().any(|other| other.name != first.name) => {
+            (State::Ambiguous, Some(Reason::SeveralNames), false)
+        }
+        _ => (State::Named, None, asserted.clone().all(vouched)),
     };
     Decision { state, reason, corroborated, disagreement }
 }
 
-fn disagreement(asserted: &[&Name], looked_up: bool, vouched: impl Fn(&Name) -> bool) -> Vec<Disagreement> {
+fn disagreement<'a>(
+    mut asserted: impl Iterator<Item = &'a Name> + Clone,
+    looked_up: bool,
+    vouched: impl Fn(&Name) -> bool,
+) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let host = |name: &Name| matches!(name.kind, NameKind::HttpHost | NameKind::HttpAuthority);
-    for name in asserted {
+    for name in asserted.clone() {
         if looked_up && !vouched(name) {
             found.push(if host(name) { Disagreement::HostDns } else { Disagreement::SniDns });
         }
     }
-    if let Some(first) = asserted.first() {
-        for other in asserted.iter().filter(|name| name.name != first.name) {
+    if let Some(first) = asserted.next() {
+        for other in asserted.filter(|name| name.name != first.name) {
             found.push(match host(first) == host(other) {
                 true => Disagreement::SeveralAsserted,
                 false => Disagreement::HostSni,

@@ -110,9 +110,9 @@ impl Stream {
     }
 
     /// The other side has everything before this number; whether nothing more is waited for.
-    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) -> bool {
+    pub(crate) fn acknowledged(&mut self, ack: u32, frame: u64, budget: &mut Budget) -> bool {
         if let Some(unacknowledged) = &mut self.unacknowledged {
-            self.contradiction = self.contradiction.or(unacknowledged.acknowledged(ack, budget).err());
+            self.contradiction = self.contradiction.or(unacknowledged.acknowledged(ack, frame, budget).err());
         }
         self.contradiction.is_some() || !self.is_unacknowledged()
     }

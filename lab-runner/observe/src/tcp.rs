@@ -76,8 +76,8 @@ impl Tcp {
     }
 
     /// Takes the server's word that it has everything before this number; whether it now is sure, or never will be.
-    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) -> bool {
-        self.streams[CLIENT].acknowledged(ack, budget)
+    pub(crate) fn acknowledged(&mut self, ack: u32, frame: u64, budget: &mut Budget) -> bool {
+        self.streams[CLIENT].acknowledged(ack, frame, budget)
     }
 
     /// Is it not sure yet that the server got what was read?
@@ -133,7 +133,7 @@ pub(crate) fn goes_on(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<
 fn doubt(tcp: &mut Tcp, flow: &mut Flow, context: &mut Context<'_>) {
     if let Some(contradiction) = tcp.streams[CLIENT].contradiction(context.budget) {
         let mut facts = Facts { flow, context };
-        facts.weird(contradiction.word());
+        facts.weird_in(contradiction.frame().unwrap_or(facts.context.frame), contradiction.word());
         facts.unread();
     }
 }

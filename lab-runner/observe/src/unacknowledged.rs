@@ -21,8 +21,9 @@ pub(crate) struct Unacknowledged {
     read_to: u32,
     /// Behind the last byte that was sent with none missing before it.
     sent_to: u32,
-    /// The server acknowledged what was not sent so far. Some captures have both sides' packets out of order.
-    ahead: Option<u32>,
+    /// The server acknowledged what was not sent so far, in this frame. Some captures have both sides' packets out of
+    /// order.
+    ahead: Option<(u32, u64)>,
     /// Those from `first` on; as many as there was room for.
     bytes: Vec<u8>,
 }
@@ -35,8 +36,8 @@ const MAX_WINDOW: usize = 1 << 30;
 pub(crate) enum Contradiction {
     /// The same numbers came with other bytes, or with more than could be compared.
     SentOtherwise,
-    /// It acknowledges what nobody was seen to send.
-    AcknowledgedUnseen,
+    /// It acknowledges, in this frame, what nobody was seen to send.
+    AcknowledgedUnseen(u64),
 }
 
 impl Contradiction {
@@ -44,7 +45,15 @@ impl Contradiction {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::SentOtherwise => "tcp_sent_otherwise",
-            Self::AcknowledgedUnseen => "tcp_acknowledged_unseen",
+            Self::AcknowledgedUnseen(_) => "tcp_acknowledged_unseen",
+        }
+    }
+
+    /// The frame that shows it, where that is not the present one.
+    pub(crate) fn frame(self) -> Option<u64> {
+        match self {
+            Self::SentOtherwise => None,
+            Self::AcknowledgedUnseen(frame) => Some(frame),
         }
     }
 }
@@ -106,17 +115,24 @@ impl Unacknowledged {
         }
     }
 
-    /// Takes the server's word that it has everything before this number.
-    pub(crate) fn acknowledged(&mut self, ack: u32, budget: &mut Budget) -> Result<(), Contradiction> {
+    /// Takes the server's word, in a frame, that it has everything before this number.
+    pub(crate) fn acknowledged(
+        &mut self,
+        ack: u32,
+        frame: u64,
+        budget: &mut Budget,
+    ) -> Result<(), Contradiction> {
         if !self.waits {
             return Ok(());
         }
         if is_ahead(self.first, ack) {
             // Of something that was not seen, or it was late on its way.
-            return if self.from_start { Err(Contradiction::AcknowledgedUnseen) } else { Ok(()) };
+            return if self.from_start { Err(Contradiction::AcknowledgedUnseen(frame)) } else { Ok(()) };
         }
         if self.is_sure && !self.is_sent(ack) {
-            self.ahead = Some(ack);
+            if self.ahead.is_none_or(|(before, _)| self.is_sent(before)) {
+                self.ahead = Some((ack, frame));
+            }
             return Ok(());
         }
         let acknowledged = distance(self.first, ack);
@@ -135,7 +151,9 @@ impl Unacknowledged {
     /// No more comes.
     pub(crate) fn ends(&self) -> Result<(), Contradiction> {
         match self.ahead {
-            Some(ack) if self.waits && !self.is_sent(ack) => Err(Contradiction::AcknowledgedUnseen),
+            Some((ack, frame)) if self.waits && !self.is_sent(ack) => {
+                Err(Contradiction::AcknowledgedUnseen(frame))
+            }
             _ => Ok(()),
         }
     }

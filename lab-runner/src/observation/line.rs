@@ -23,7 +23,7 @@ struct Line<'a> {
     state: State,
     reason: Option<Reason>,
     corroborated: bool,
-    alpn: &'a [String],
+    alpn: &'a [Word],
     ech: bool,
     frames: [u64; 2],
     answered: bool,

@@ -85,6 +85,13 @@ impl Hot {
         if self.client_is_low { [low, high] } else { [high, low] }
     }
 
+    /// The client's port, and the server's.
+    #[inline]
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        let [low, high] = self.key.ports();
+        if self.client_is_low { [low, high] } else { [high, low] }
+    }
+
     /// Counts a frame of one side.
     #[inline]
     pub(crate) fn count(&mut self, frame: &Frame<'_>, number: u64, side: usize) {

@@ -67,6 +67,12 @@ impl Key {
         [end(self.low, self.low_port), end(self.high, self.high_port)]
     }
 
+    /// The smaller end's port, and the other's.
+    #[inline]
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.low_port, self.high_port]
+    }
+
     #[inline]
     pub(crate) fn l4(&self) -> L4 {
         L4::from_ip_protocol(self.protocol)

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::packet::Wire;
 use crate::protocol::interface::Wake;
-use crate::record::{MacAddr, Name, NameKind, Weird};
+use crate::record::{MacAddr, Name, NameKind, Weird, Word};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 
@@ -82,7 +82,7 @@ impl Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     pub(crate) names: Vec<Name>,
-    pub(crate) alpn: Vec<String>,
+    pub(crate) alpn: Vec<Word>,
     pub(crate) version: Option<Cow<'static, str>>,
     pub(crate) ja4: Option<String>,
     pub(crate) carries: Vec<&'static str>,

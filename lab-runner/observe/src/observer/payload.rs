@@ -74,7 +74,7 @@ impl Observer {
             return;
         }
         let Stage::Tcp(Some(tcp)) = &mut flow.stage else { return };
-        if !tcp.acknowledged(ack, &mut self.shared.budget) {
+        if !tcp.acknowledged(ack, number, &mut self.shared.budget) {
             return;
         }
         if let Stage::Tcp(Some(tcp)) = std::mem::take(&mut flow.stage) {

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::escape;
 use crate::flow::{CLIENT, Flow, SERVER, UNKNOWN};
 use crate::protocol::dns::message::Message;
-use crate::record::{Name, NameKind};
+use crate::record::{Name, NameKind, Word};
 
 /// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
 pub(super) const MAX_NAME: usize = 512;
@@ -69,14 +69,14 @@ impl Facts<'_, '_> {
 
     /// Whether the same was heard on this flow of late, and told all that it tells.
     pub(super) fn has_heard(&self, bytes: &[u8]) -> bool {
-        self.context.repeats.has(&(self.context.key, self.flow.first_frame), bytes)
+        self.context.repeats.has(&(self.context.key(), self.flow.first_frame), bytes)
     }
 
     /// These bytes, if they are heard again on this flow, tell nothing new.
     pub(super) fn heard(&mut self, bytes: &[u8]) {
         // Each name that doesn't fit counts.
         if !self.flow.has_dropped() {
-            self.context.repeats.keep((self.context.key, self.flow.first_frame), bytes);
+            self.context.repeats.keep((self.context.key(), self.flow.first_frame), bytes);
         }
     }
 
@@ -91,7 +91,7 @@ impl Facts<'_, '_> {
     }
 
     /// The application protocols that the client offers.
-    pub(crate) fn alpn(&mut self, offered: Vec<String>) {
+    pub(crate) fn alpn(&mut self, offered: Vec<Word>) {
         if !offered.is_empty() && self.flow.evidence().alpn.is_empty() {
             self.flow.evidence().alpn = offered;
         }
@@ -122,18 +122,18 @@ impl Facts<'_, '_> {
 
     /// Look-ups of this client are hidden from here on (DoT, DoH, DoQ).
     pub(crate) fn hides_look_ups(&mut self) {
-        self.context.names.hides(self.context.ends[CLIENT].0, self.flow.client_mac);
+        self.context.names.hides(self.context.ends()[CLIENT].0, self.flow.client_mac);
     }
 
     /// The client asks a resolver.
     pub(crate) fn uses_look_ups(&mut self) {
-        self.context.names.asked(self.context.ends[CLIENT].0, self.flow.client_mac);
+        self.context.names.asked(self.context.ends()[CLIENT].0, self.flow.client_mac);
     }
 
     /// The client was given an answer.
     pub(crate) fn was_told(&mut self, message: &Message) {
         self.context.names.answered(
-            self.context.ends[CLIENT].0,
+            self.context.ends()[CLIENT].0,
             self.flow.client_mac,
             message,
             self.context.frame,
@@ -142,8 +142,13 @@ impl Facts<'_, '_> {
 
     /// An oddity, by its word; kept with this frame, for the flow and for the capture.
     pub(crate) fn weird(&mut self, word: &'static str) {
-        self.flow.evidence().weird(word, self.context.frame);
-        self.context.weird(word);
+        self.weird_in(self.context.frame, word);
+    }
+
+    /// The same of another frame.
+    pub(crate) fn weird_in(&mut self, frame: u64, word: &'static str) {
+        self.flow.evidence().weird(word, frame);
+        self.context.oddities.note(word, frame);
     }
 
     /// Payload that claimed to be of a parsed protocol could not be read: there may be more than the names tell.
@@ -163,7 +168,7 @@ impl Facts<'_, '_> {
 
     /// The server's address.
     pub(crate) fn server(&self) -> IpAddr {
-        self.context.ends[SERVER].0.ip()
+        self.context.ends()[SERVER].0.ip()
     }
 
     /// Whether the flow's opening was captured.

@@ -70,7 +70,7 @@ pub struct FlowRecord {
     /// asserts (SNI, HTTP Host). True as well where DNS alone names the server; false where nothing does.
     pub corroborated: bool,
     /// The application protocols that the client offered (ALPN), in its order.
-    pub alpn: Vec<String>,
+    pub alpn: Vec<Word>,
     /// The ClientHello hides its real name (Encrypted Client Hello or its forerunner ESNI).
     pub ech: bool,
 

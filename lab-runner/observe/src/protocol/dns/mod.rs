@@ -271,7 +271,7 @@ fn read_into(
                     asked.ask(message.id, message.name(question.name));
                 }
             }
-            (true, false) if !facts.context.forged => {
+            (true, false) if !facts.context.is_forged() => {
                 let mut questions = message.questions.iter().map(|question| message.name(question.name));
                 if questions.all(|name| asked.was_asked(message.id, name)) {
                     facts.was_told(message);

@@ -15,19 +15,14 @@ const TAG: usize = 16;
 const SAMPLE: usize = 16;
 const MAX_NUMBER: usize = 4;
 
-/// A client's Initial keys.
+/// A client's Initial keys: as bytes, for flows keep them, and what is made of them is many times as large.
+#[derive(Debug)]
 pub(super) struct Keys {
-    aead: Aes128Gcm,
+    aead: [u8; 16],
     iv: [u8; 12],
-    mask: Aes128,
+    mask: [u8; 16],
     /// The largest packet number opened so far.
     largest: Option<u64>,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("largest", &self.largest).finish_non_exhaustive()
-    }
 }
 
 impl Keys {
@@ -41,12 +36,10 @@ impl Keys {
         } else {
             [b"quic key", b"quic iv", b"quic hp"]
         };
-        let key: [u8; 16] = expand(&client, labels[0])?;
-        let mask: [u8; 16] = expand(&client, labels[2])?;
         Some(Self {
-            aead: Aes128Gcm::new(&key.into()),
+            aead: expand(&client, labels[0])?,
             iv: expand(&client, labels[1])?,
-            mask: Aes128::new(&mask.into()),
+            mask: expand(&client, labels[2])?,
             largest: None,
         })
     }
@@ -55,7 +48,7 @@ impl Keys {
     pub(super) fn open(&mut self, packet: &[u8], number_at: usize) -> Option<Vec<u8>> {
         let sample = packet.get(number_at + MAX_NUMBER..number_at + MAX_NUMBER + SAMPLE)?;
         let mut mask = *aes_gcm::aes::Block::from_slice(sample);
-        self.mask.encrypt_block(&mut mask);
+        Aes128::new(&self.mask.into()).encrypt_block(&mut mask);
         let first = packet.first()? ^ (mask[0] & 0x0f);
         let width = usize::from(first & 3) + 1;
         let mut header = packet.get(..number_at + width)?.to_vec();
@@ -72,7 +65,8 @@ impl Keys {
         let sealed = packet.get(number_at + width..)?;
         let (text, tag) = sealed.split_at(sealed.len().checked_sub(TAG)?);
         let mut frames = text.to_vec();
-        self.aead.decrypt_in_place_detached(&nonce.into(), &header, &mut frames, tag.into()).ok()?;
+        let aead = Aes128Gcm::new(&self.aead.into());
+        aead.decrypt_in_place_detached(&nonce.into(), &header, &mut frames, tag.into()).ok()?;
         self.largest = self.largest.max(Some(number));
         Some(frames)
     }

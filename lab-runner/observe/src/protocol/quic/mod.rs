@@ -23,6 +23,8 @@ use super::facts::Facts;
 use super::interface::{Conversation, Datagram, DatagramProtocol, Heard, Wake};
 use super::pieces::{Pieces, Taken};
 use super::tls::hello::{self, Carrier, ClientHello};
+use crate::context::Context;
+use crate::flow::SERVER;
 use crate::record::NameKind;
 
 /// QUIC.
@@ -43,8 +45,8 @@ const MAX_STRANGE: u8 = 3;
 
 /// Tells QUIC by a version that exists and a header that fits it.
 fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-    let (ends, frame) = (facts.context.ends, facts.context.frame);
-    if let Some(name) = facts.context.paths.find(datagram.bytes, ends, frame) {
+    let Context { paths, hot, frame, .. } = &mut *facts.context;
+    if let Some(name) = paths.find(datagram.bytes, || hot.ends()[SERVER], *frame) {
         facts.recognised("quic");
         if let Some(name) = name {
             facts.escaped(NameKind::QuicSni, name.to_string());
@@ -174,7 +176,7 @@ impl Connection {
     fn heard(&mut self, packet: &Packet<'_>, facts: &mut Facts<'_, '_>) {
         facts.version(version::word(packet.header.number));
         if packet.kind != Kind::Retry && !std::mem::replace(&mut self.noted, true) {
-            let (ends, frame) = (facts.context.ends, facts.context.frame);
+            let (ends, frame) = (facts.context.ends(), facts.context.frame);
             if !facts.context.paths.note(packet.header.scid, ends, self.name.as_deref(), frame) {
                 facts.weird("quic_paths_full");
             }

@@ -58,8 +58,13 @@ impl Paths {
         has_room
     }
 
-    /// The name of the connection that a short header (RFC 9000 §17.3) belongs to.
-    pub(super) fn find(&mut self, datagram: &[u8], ends: Ends, frame: u64) -> Option<Option<Arc<str>>> {
+    /// The name of the connection that a short header (RFC 9000 §17.3) to this server belongs to.
+    pub(super) fn find(
+        &mut self,
+        datagram: &[u8],
+        server: impl FnOnce() -> (Addr, u16),
+        frame: u64,
+    ) -> Option<Option<Arc<str>>> {
         let (first, rest) = datagram.split_first()?;
         let is_short = first & 0xc0 == 0x40;
         let id = rest.first_chunk::<COMPARED>().filter(|_| is_short)?;
@@ -67,7 +72,7 @@ impl Paths {
             sought.insert(*id, frame);
         }
         let path = self.known.get(id)?;
-        (path.server == ends[SERVER]).then(|| path.name.clone())
+        (path.server == server()).then(|| path.name.clone())
     }
 
     /// Whether one who knew what both know might have found what neither found, or might have had no room for it.

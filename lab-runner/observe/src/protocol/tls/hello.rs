@@ -10,7 +10,7 @@ use crate::escape;
 use crate::protocol::Fields;
 use crate::protocol::doh;
 use crate::protocol::facts::{Facts, MAX_NAME};
-use crate::record::NameKind;
+use crate::record::{NameKind, Word};
 
 pub(super) const EXT_SERVER_NAME: u16 = 0;
 pub(super) const EXT_SIGNATURE_ALGORITHMS: u16 = 13;
@@ -37,7 +37,7 @@ pub(crate) enum Carrier {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ClientHello {
     pub(crate) sni: Option<String>,
-    pub(crate) alpn: Vec<String>,
+    pub(crate) alpn: Vec<Word>,
     /// The real name is encrypted; what stands in the clear is there to mislead.
     pub(crate) ech: bool,
     /// It ended before its own length did.
@@ -67,10 +67,7 @@ pub(crate) fn parse_as(carrier: Carrier, body: &[u8], whole: bool) -> ClientHell
                 }
             }
             EXT_ALPN => hello.alpn.extend(
-                protocols(value)
-                    .filter(|protocol| !is_grease_alpn(protocol))
-                    .take(MAX_ALPN)
-                    .map(|protocol| escape::text(protocol, 255)),
+                protocols(value).filter(|protocol| !is_grease_alpn(protocol)).take(MAX_ALPN).map(alpn_word),
             ),
             // The first byte tells the outer hello (0) from the inner (1).
             EXT_ECH => hello.ech |= value.first() == Some(&0),
@@ -207,6 +204,16 @@ pub(super) fn protocols(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         let length = list.u8()?;
         list.take(usize::from(length))
     })
+}
+
+/// A protocol as it is told; those that nearly all offer are only pointed at.
+fn alpn_word(protocol: &[u8]) -> Word {
+    match protocol {
+        b"h2" => "h2".into(),
+        b"h3" => "h3".into(),
+        b"http/1.1" => "http/1.1".into(),
+        _ => escape::text(protocol, 255).into(),
+    }
 }
 
 /// RFC 8701 §2: values that only keep servers tolerant.
