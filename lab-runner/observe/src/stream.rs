@@ -4,7 +4,7 @@
 //! What exceeds the bound is given up and said to be: this never grows with what a peer sends.
 
 use crate::protocol::interface::Shown;
-use crate::unacknowledged::{Contradiction, Unacknowledged};
+use crate::unacknowledged::Unacknowledged;
 
 /// Bytes held for one direction at most.
 pub(crate) const MAX_HELD: usize = 64 * 1024;
@@ -69,6 +69,30 @@ pub(crate) enum Fed {
     Done,
 }
 
+/// What a stream works with.
+pub(crate) struct Reading<'a> {
+    pub(crate) budget: &'a mut Budget,
+    /// Of a client's stream: what was read of it, to be compared with what it sends again.
+    pub(crate) unacknowledged: Option<&'a mut Unacknowledged>,
+    /// Reads bytes in order.
+    pub(crate) parse: &'a mut dyn FnMut(&[u8], Shown) -> Fed,
+}
+
+impl Reading<'_> {
+    fn compare(&mut self, seq: u32, payload: &[u8], wire_len: usize) {
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            unacknowledged.sent(seq, payload, wire_len);
+        }
+    }
+}
+
+/// Segments that came too early; few streams have any.
+#[derive(Debug, Default)]
+struct Early {
+    segments: Vec<(u32, Vec<u8>)>,
+    bytes: usize,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     next: u32,
@@ -80,61 +104,15 @@ pub(crate) struct Stream {
     /// Some bytes of this direction were never seen.
     pub(crate) lossy: bool,
     held: Vec<u8>,
-    early: Vec<(u32, Vec<u8>)>,
-    early_bytes: usize,
-    /// Of a client's stream, for a server is not the one that hides something.
-    unacknowledged: Option<Unacknowledged>,
-    contradiction: Option<Contradiction>,
+    early: Option<Box<Early>>,
 }
 
 impl Stream {
-    /// A client's.
-    pub(crate) fn of_client() -> Self {
-        Self { unacknowledged: Some(Unacknowledged::default()), ..Self::default() }
-    }
-
     /// Begins after a SYN with this sequence number.
     pub(crate) fn start(&mut self, syn: u32) {
         if !self.started {
             self.next = syn.wrapping_add(1);
             self.started = true;
-            if let Some(unacknowledged) = self.unacknowledged.as_mut().filter(|bytes| !bytes.waits()) {
-                unacknowledged.begins(syn);
-            }
-        }
-    }
-
-    /// Whether bytes that were read may still be contradicted.
-    pub(crate) fn is_unacknowledged(&self) -> bool {
-        self.unacknowledged.as_ref().is_some_and(Unacknowledged::waits)
-    }
-
-    /// The other side has everything before this number; whether nothing more is waited for.
-    pub(crate) fn acknowledged(&mut self, ack: u32, frame: u64, budget: &mut Budget) -> bool {
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            self.contradiction = self.contradiction.or(unacknowledged.acknowledged(ack, frame, budget).err());
-        }
-        self.contradiction.is_some() || !self.is_unacknowledged()
-    }
-
-    /// What contradicts the bytes that were read; told once, and then nothing more is looked for.
-    pub(crate) fn contradiction(&mut self, budget: &mut Budget) -> Option<Contradiction> {
-        let contradiction = self.contradiction.take()?;
-        self.believe(budget);
-        Some(contradiction)
-    }
-
-    /// Gives the memory back for what may still be contradicted, and looks no more for that.
-    pub(crate) fn believe(&mut self, budget: &mut Budget) {
-        if let Some(mut unacknowledged) = self.unacknowledged.take() {
-            unacknowledged.forget(budget);
-        }
-    }
-
-    /// Compares what may have been sent before with what was read then.
-    pub(crate) fn compare(&mut self, seq: u32, payload: &[u8], wire_len: usize) {
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            self.contradiction = self.contradiction.or(unacknowledged.sent(seq, payload, wire_len).err());
         }
     }
 
@@ -148,10 +126,9 @@ impl Stream {
         seq: u32,
         payload: &[u8],
         wire_len: usize,
-        budget: &mut Budget,
-        parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
+        reading: &mut Reading<'_>,
     ) -> bool {
-        self.compare(seq, payload, wire_len);
+        reading.compare(seq, payload, wire_len);
         if self.dead {
             return false;
         }
@@ -161,38 +138,31 @@ impl Stream {
         }
         let ahead = seq.wrapping_sub(self.next) as i32;
         if ahead > 0 {
-            if payload.len() < wire_len || !self.keep_early(seq, payload, budget) {
+            if payload.len() < wire_len || !self.keep_early(seq, payload, reading.budget) {
                 // No room to wait any longer: take the missing bytes for lost.
-                if self.skip_gap(budget, parse) {
+                if self.skip_gap(reading) {
                     return true;
                 }
                 if seq.wrapping_sub(self.next) as i32 > 0 {
-                    self.lost(seq, budget);
+                    self.lost(seq, reading);
                 }
-                return self.push_now(seq, payload, wire_len, budget, parse);
+                return self.push_now(seq, payload, wire_len, reading);
             }
             return false;
         }
-        self.push_now(seq, payload, wire_len, budget, parse)
+        self.push_now(seq, payload, wire_len, reading)
     }
 
     /// Shows the parser what is left; for the end of a flow.
-    pub(crate) fn finish(&mut self, budget: &mut Budget, parse: &mut dyn FnMut(&[u8], Shown) -> Fed) {
+    pub(crate) fn finish(&mut self, reading: &mut Reading<'_>) {
         let shown = Shown { after_gap: self.after_gap, last: true };
-        if !self.held.is_empty() && parse(&self.held, shown) == Fed::Done {
+        if !self.held.is_empty() && (reading.parse)(&self.held, shown) == Fed::Done {
             return;
         }
-        while !self.early.is_empty() {
-            if self.skip_gap(budget, parse) {
+        while self.early.as_ref().is_some_and(|early| !early.segments.is_empty()) {
+            if self.skip_gap(reading) {
                 return;
             }
-        }
-    }
-
-    /// No more comes: what the other side acknowledged without its being seen will not be.
-    pub(crate) fn ends(&mut self) {
-        if let Some(unacknowledged) = &self.unacknowledged {
-            self.contradiction = self.contradiction.or(unacknowledged.ends().err());
         }
     }
 
@@ -210,12 +180,11 @@ impl Stream {
         !self.after_gap && !self.resumed
     }
 
-    /// Gives the memory back, but for what may still be contradicted.
+    /// Gives the memory back.
     pub(crate) fn release(&mut self, budget: &mut Budget) {
-        budget.give(self.held.len() + self.early_bytes);
+        let early = self.early.take().map_or(0, |early| early.bytes);
+        budget.give(self.held.len() + early);
         self.held = Vec::new();
-        self.early = Vec::new();
-        self.early_bytes = 0;
         self.dead = true;
     }
 
@@ -227,29 +196,30 @@ impl Stream {
 
     fn keep_early(&mut self, seq: u32, payload: &[u8], budget: &mut Budget) -> bool {
         let ahead = seq.wrapping_sub(self.next) as usize;
-        let fits = self.early.len() < MAX_EARLY
+        let early = self.early.get_or_insert_default();
+        let fits = early.segments.len() < MAX_EARLY
             && ahead <= 4 * MAX_HELD
-            && self.held.len() + self.early_bytes + payload.len() <= MAX_HELD;
+            && self.held.len() + early.bytes + payload.len() <= MAX_HELD;
         if !fits {
             return false;
         }
-        if self.early.iter().any(|(at, bytes)| *at == seq && bytes.starts_with(payload)) {
+        if early.segments.iter().any(|(at, bytes)| *at == seq && bytes.starts_with(payload)) {
             return true;
         }
         if !budget.take(payload.len()) {
             return false;
         }
-        self.early_bytes += payload.len();
-        self.early.push((seq, payload.to_vec()));
+        early.bytes += payload.len();
+        early.segments.push((seq, payload.to_vec()));
         true
     }
 
     /// Forgets what was held and goes on at `seq`.
-    fn lost(&mut self, seq: u32, budget: &mut Budget) {
-        budget.give(self.held.len());
+    fn lost(&mut self, seq: u32, reading: &mut Reading<'_>) {
+        reading.budget.give(self.held.len());
         self.held.clear();
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            unacknowledged.forget(budget);
+        if let Some(unacknowledged) = &mut reading.unacknowledged {
+            unacknowledged.forget(reading.budget);
         }
         self.next = seq;
         self.lossy = true;
@@ -257,55 +227,48 @@ impl Stream {
     }
 
     /// Takes the bytes before the first early segment for lost, and goes on with it; true once the parser is done.
-    fn skip_gap(&mut self, budget: &mut Budget, parse: &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool {
+    fn skip_gap(&mut self, reading: &mut Reading<'_>) -> bool {
         let next = self.next;
-        let Some(seq) = self.early.iter().map(|(seq, _)| *seq).min_by_key(|seq| seq.wrapping_sub(next))
-        else {
+        let early = self.early.iter().flat_map(|early| &early.segments);
+        let Some(seq) = early.map(|(seq, _)| *seq).min_by_key(|seq| seq.wrapping_sub(next)) else {
             return false;
         };
-        if !self.held.is_empty()
-            && parse(&self.held, Shown { after_gap: self.after_gap, last: true }) == Fed::Done
-        {
+        let shown = Shown { after_gap: self.after_gap, last: true };
+        if !self.held.is_empty() && (reading.parse)(&self.held, shown) == Fed::Done {
             return true;
         }
-        self.lost(seq, budget);
-        self.drain_early(budget, parse)
+        self.lost(seq, reading);
+        self.drain_early(reading)
     }
 
-    fn push_now(
-        &mut self,
-        seq: u32,
-        payload: &[u8],
-        wire_len: usize,
-        budget: &mut Budget,
-        parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
-    ) -> bool {
+    fn push_now(&mut self, seq: u32, payload: &[u8], wire_len: usize, reading: &mut Reading<'_>) -> bool {
         let behind = self.next.wrapping_sub(seq) as usize;
         if behind >= wire_len {
             return false;
         }
         let cut = payload.len() < wire_len;
         let fresh = payload.get(behind..).unwrap_or(&[]);
-        if self.feed(fresh, cut, budget, parse) {
+        if self.feed(fresh, cut, reading) {
             return true;
         }
         if cut {
-            self.lost(seq.wrapping_add(wire_len as u32), budget);
+            self.lost(seq.wrapping_add(wire_len as u32), reading);
         }
-        self.drain_early(budget, parse)
+        self.drain_early(reading)
     }
 
-    fn drain_early(&mut self, budget: &mut Budget, parse: &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool {
-        while let Some(index) = self.early.iter().position(|(seq, _)| seq.wrapping_sub(self.next) as i32 <= 0)
-        {
-            let (seq, bytes) = self.early.swap_remove(index);
-            budget.give(bytes.len());
-            self.early_bytes -= bytes.len();
+    fn drain_early(&mut self, reading: &mut Reading<'_>) -> bool {
+        while let Some(early) = &mut self.early {
+            let is_due = |(seq, _): &(u32, Vec<u8>)| seq.wrapping_sub(self.next) as i32 <= 0;
+            let Some(index) = early.segments.iter().position(is_due) else { break };
+            let (seq, bytes) = early.segments.swap_remove(index);
+            reading.budget.give(bytes.len());
+            early.bytes -= bytes.len();
             let behind = self.next.wrapping_sub(seq) as usize;
-            self.compare(seq, &bytes, bytes.len());
+            reading.compare(seq, &bytes, bytes.len());
             if let Some(fresh) = bytes.get(behind..)
                 && !fresh.is_empty()
-                && self.feed(fresh, false, budget, parse)
+                && self.feed(fresh, false, reading)
             {
                 return true;
             }
@@ -314,37 +277,31 @@ impl Stream {
     }
 
     /// Shows bytes that follow on; true once the parser is done.
-    fn feed(
-        &mut self,
-        bytes: &[u8],
-        last: bool,
-        budget: &mut Budget,
-        parse: &mut dyn FnMut(&[u8], Shown) -> Fed,
-    ) -> bool {
+    fn feed(&mut self, bytes: &[u8], last: bool, reading: &mut Reading<'_>) -> bool {
         if bytes.is_empty() || self.dead {
             return false;
         }
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            unacknowledged.read(self.next, bytes, budget);
+        if let Some(unacknowledged) = &mut reading.unacknowledged {
+            unacknowledged.read(self.next, bytes, reading.budget);
         }
         self.next = self.next.wrapping_add(bytes.len() as u32);
         let shown = Shown { after_gap: self.after_gap, last };
         if self.held.is_empty() {
-            match parse(bytes, shown) {
+            match (reading.parse)(bytes, shown) {
                 Fed::Done => return true,
-                Fed::Took(taken) => self.hold(&bytes[taken.min(bytes.len())..], budget),
+                Fed::Took(taken) => self.hold(&bytes[taken.min(bytes.len())..], reading.budget),
             }
         } else {
-            self.hold(bytes, budget);
+            self.hold(bytes, reading.budget);
             if self.dead {
                 return false;
             }
-            match parse(&self.held, shown) {
+            match (reading.parse)(&self.held, shown) {
                 Fed::Done => return true,
                 Fed::Took(taken) => {
                     let taken = taken.min(self.held.len());
                     self.held.drain(..taken);
-                    budget.give(taken);
+                    reading.budget.give(taken);
                 }
             }
         }

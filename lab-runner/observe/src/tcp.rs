@@ -5,7 +5,8 @@ use crate::flow::{CLIENT, Flow, SERVER, Stage};
 use crate::protocol::facts::Facts;
 use crate::protocol::interface::{Dialogue, Opening, Probe, Shown, Step};
 use crate::protocol::registry::stream_candidates;
-use crate::stream::{Budget, Fed, Stream};
+use crate::stream::{Budget, Fed, Reading, Stream};
+use crate::unacknowledged::Unacknowledged;
 
 /// Segments of a client that tell nothing before its flow is called unknown; a STARTTLS comes well before.
 const MAX_CLIENT_TRIES: u8 = 32;
@@ -33,6 +34,8 @@ pub(crate) const ACK: u8 = 16;
 #[derive(Debug)]
 pub(crate) struct Tcp {
     streams: [Stream; 2],
+    /// Only of the client's bytes: a server is not the one that hides something.
+    unacknowledged: Unacknowledged,
     /// Nothing more to learn from its bytes.
     done: bool,
     speaks: Option<Box<dyn Dialogue>>,
@@ -50,7 +53,8 @@ impl Tcp {
     /// A connection whose bytes begin behind the SYNs that were seen.
     fn new(flow: &Flow) -> Self {
         let mut tcp = Self {
-            streams: [Stream::of_client(), Stream::default()],
+            streams: Default::default(),
+            unacknowledged: Unacknowledged::since(flow.isn[CLIENT]),
             done: false,
             speaks: None,
             tries: [0; 2],
@@ -77,12 +81,12 @@ impl Tcp {
 
     /// Takes the server's word that it has everything before this number; whether it now is sure, or never will be.
     pub(crate) fn acknowledged(&mut self, ack: u32, frame: u64, budget: &mut Budget) -> bool {
-        self.streams[CLIENT].acknowledged(ack, frame, budget)
+        self.unacknowledged.acknowledged(ack, frame, budget)
     }
 
     /// Is it not sure yet that the server got what was read?
     pub(crate) fn waits(&self) -> bool {
-        self.streams[CLIENT].is_unacknowledged()
+        self.unacknowledged.waits()
     }
 
     /// Would its bytes be?
@@ -106,12 +110,13 @@ pub(crate) fn advance(
     let Segment { seq, payload, wire_len, .. } = segment;
     let mut tcp = tcp.unwrap_or_else(|| Box::new(Tcp::new(flow)));
     if tcp.waits() && !tcp.reads(side) {
-        tcp.streams[side].compare(seq, payload, wire_len);
+        if side == CLIENT {
+            tcp.unacknowledged.sent(seq, payload, wire_len);
+        }
         return goes_on(tcp, flow, context);
     }
-    let done = with(&mut tcp, side, flow, context, |stream, budget, show| {
-        stream.push(seq, payload, wire_len, budget, show)
-    });
+    let done =
+        with(&mut tcp, side, flow, context, |stream, reading| stream.push(seq, payload, wire_len, reading));
     tcp.done |= done || tcp.streams[side].is_dead() || !(tcp.reads(CLIENT) || tcp.reads(SERVER));
     for side in [CLIENT, SERVER] {
         match tcp.done {
@@ -131,7 +136,7 @@ pub(crate) fn goes_on(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<
 
 /// Notes what contradicts the bytes that were read.
 fn doubt(tcp: &mut Tcp, flow: &mut Flow, context: &mut Context<'_>) {
-    if let Some(contradiction) = tcp.streams[CLIENT].contradiction(context.budget) {
+    if let Some(contradiction) = tcp.unacknowledged.contradiction(context.budget) {
         let mut facts = Facts { flow, context };
         facts.weird_in(contradiction.frame().unwrap_or(facts.context.frame), contradiction.word());
         facts.unread();
@@ -140,18 +145,18 @@ fn doubt(tcp: &mut Tcp, flow: &mut Flow, context: &mut Context<'_>) {
 
 /// Takes what is left when the flow or the capture ends.
 pub(crate) fn finish(mut tcp: Box<Tcp>, flow: &mut Flow, context: &mut Context<'_>) {
-    tcp.streams[CLIENT].ends();
+    tcp.unacknowledged.ends();
     for side in [CLIENT, SERVER] {
-        with(&mut tcp, side, flow, context, |stream, budget, show| {
-            stream.finish(budget, show);
+        with(&mut tcp, side, flow, context, |stream, reading| {
+            stream.finish(reading);
             false
         });
     }
     doubt(&mut tcp, flow, context);
     for stream in &mut tcp.streams {
         stream.release(context.budget);
-        stream.believe(context.budget);
     }
+    tcp.unacknowledged.forget(context.budget);
 }
 
 /// Runs a stream of the connection with a reader of its bytes.
@@ -160,16 +165,21 @@ fn with(
     side: usize,
     flow: &mut Flow,
     context: &mut Context<'_>,
-    run: impl FnOnce(&mut Stream, &mut Budget, &mut dyn FnMut(&[u8], Shown) -> Fed) -> bool,
+    run: impl FnOnce(&mut Stream, &mut Reading<'_>) -> bool,
 ) -> bool {
-    let Tcp { streams, speaks, tries, late, switches, .. } = tcp;
+    let Tcp { streams, unacknowledged, speaks, tries, late, switches, .. } = tcp;
     let stream = &mut streams[side];
     let from_start = stream.is_from_start();
     // The budget is lent to the stream while the parser uses the rest.
     let mut budget = std::mem::replace(context.budget, Budget::new(0));
     let facts = Facts { flow, context };
     let mut reader = Reader { facts, speaks, tries, late, switches, side, from_start };
-    let done = run(stream, &mut budget, &mut |bytes, shown| reader.read(bytes, shown));
+    let mut reading = Reading {
+        budget: &mut budget,
+        unacknowledged: (side == CLIENT).then_some(unacknowledged),
+        parse: &mut |bytes, shown| reader.read(bytes, shown),
+    };
+    let done = run(stream, &mut reading);
     // What a server says names no one that its client did not ask for.
     flow.lossy |= stream.lossy && side == CLIENT;
     *context.budget = budget;

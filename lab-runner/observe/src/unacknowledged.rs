@@ -15,17 +15,20 @@ pub(crate) struct Unacknowledged {
     is_sure: bool,
     /// Nothing behind the SYN was acknowledged.
     from_start: bool,
+    /// Something contradicted them before.
+    is_over: bool,
     /// The number of the first byte that was not acknowledged.
     first: u32,
     /// Behind the last byte that was read.
     read_to: u32,
     /// Behind the last byte that was sent with none missing before it.
     sent_to: u32,
+    /// Those from `first` on; as many as there was room for.
+    bytes: Vec<u8>,
     /// The server acknowledged what was not sent so far, in this frame. Some captures have both sides' packets out of
     /// order.
     ahead: Option<(u32, u64)>,
-    /// Those from `first` on; as many as there was room for.
-    bytes: Vec<u8>,
+    contradiction: Option<Contradiction>,
 }
 
 /// No window is larger (RFC 7323 §2.3): where more waits, the server's packets are not in the capture.
@@ -59,10 +62,10 @@ impl Contradiction {
 }
 
 impl Unacknowledged {
-    /// Of a connection that begins with a SYN of this number.
-    pub(crate) fn begins(&mut self, syn: u32) {
-        let first = syn.wrapping_add(1);
-        *self = Self { is_sure: true, from_start: true, first, ..Self::default() };
+    /// Of a connection that begins with a SYN of this number, if with any.
+    pub(crate) fn since(syn: Option<u32>) -> Self {
+        let first = syn.map_or(0, |syn| syn.wrapping_add(1));
+        Self { is_sure: syn.is_some(), from_start: syn.is_some(), first, ..Self::default() }
     }
 
     /// Whether bytes that were read wait for the server's word.
@@ -70,8 +73,19 @@ impl Unacknowledged {
         self.waits
     }
 
+    /// What contradicts the bytes that were read; told once, and then nothing more is looked for.
+    pub(crate) fn contradiction(&mut self, budget: &mut Budget) -> Option<Contradiction> {
+        let contradiction = self.contradiction.take()?;
+        self.forget(budget);
+        self.is_over = true;
+        Some(contradiction)
+    }
+
     /// Notes bytes that are read now, which follow on.
     pub(crate) fn read(&mut self, seq: u32, bytes: &[u8], budget: &mut Budget) {
+        if self.is_over {
+            return;
+        }
         if !self.waits {
             self.from_start &= seq == self.first;
             (self.waits, self.first, self.read_to, self.sent_to) = (true, seq, seq, seq);
@@ -88,73 +102,53 @@ impl Unacknowledged {
     }
 
     /// Notes a segment of the client, of `wire_len` bytes of which `payload` was captured, before it is read.
-    pub(crate) fn sent(&mut self, seq: u32, payload: &[u8], wire_len: usize) -> Result<(), Contradiction> {
-        if !self.waits || wire_len == 0 {
-            return Ok(());
+    pub(crate) fn sent(&mut self, seq: u32, payload: &[u8], wire_len: usize) {
+        if !self.waits || wire_len == 0 || is_ahead(seq, self.sent_to) {
+            return;
         }
-        let end = seq.wrapping_add(wire_len as u32);
-        if is_ahead(seq, self.sent_to) {
-            return Ok(());
-        }
-        self.sent_to = later(self.sent_to, end);
+        self.sent_to = later(self.sent_to, seq.wrapping_add(wire_len as u32));
         let before = if is_ahead(self.first, seq) { distance(seq, self.first) } else { 0 };
         // A keep-alive may have a byte of the past (RFC 9293 §3.8.4).
-        if before > 0 && self.from_start && wire_len > 1 {
-            return Err(Contradiction::SentOtherwise);
-        }
+        let is_strange = before > 0 && self.from_start && wire_len > 1;
         let from = if before > 0 { 0 } else { distance(self.first, seq) };
         let to = distance(self.first, self.read_to).min((from + wire_len).saturating_sub(before));
-        if from >= to {
-            return Ok(());
-        }
-        let again = payload.get(before..before + (to - from));
-        if again.is_some() && again == self.bytes.get(from..to) {
-            Ok(())
-        } else {
-            Err(Contradiction::SentOtherwise)
+        let is_same = || {
+            let again = payload.get(before..before + (to - from));
+            again.is_some() && again == self.bytes.get(from..to)
+        };
+        if is_strange || (from < to && !is_same()) {
+            self.contradiction.get_or_insert(Contradiction::SentOtherwise);
         }
     }
 
-    /// Takes the server's word, in a frame, that it has everything before this number.
-    pub(crate) fn acknowledged(
-        &mut self,
-        ack: u32,
-        frame: u64,
-        budget: &mut Budget,
-    ) -> Result<(), Contradiction> {
-        if !self.waits {
-            return Ok(());
-        }
+    /// Takes the server's word, in a frame, that it has everything before this number; whether nothing more is waited for.
+    pub(crate) fn acknowledged(&mut self, ack: u32, frame: u64, budget: &mut Budget) -> bool {
         if is_ahead(self.first, ack) {
             // Of something that was not seen, or it was late on its way.
-            return if self.from_start { Err(Contradiction::AcknowledgedUnseen(frame)) } else { Ok(()) };
-        }
-        if self.is_sure && !self.is_sent(ack) {
+            if self.from_start {
+                self.contradiction.get_or_insert(Contradiction::AcknowledgedUnseen(frame));
+            }
+        } else if self.is_sure && !self.is_sent(ack) {
             if self.ahead.is_none_or(|(before, _)| self.is_sent(before)) {
                 self.ahead = Some((ack, frame));
             }
-            return Ok(());
-        }
-        let acknowledged = distance(self.first, ack);
-        if acknowledged >= distance(self.first, self.read_to) {
+        } else if !is_ahead(self.read_to, ack) {
             self.forget(budget);
-        } else if acknowledged > 0 {
-            let had = acknowledged.min(self.bytes.len());
+        } else if ack != self.first {
+            let had = distance(self.first, ack).min(self.bytes.len());
             self.bytes.drain(..had);
             budget.give(had);
-            self.first = ack;
-            self.from_start = false;
+            (self.first, self.from_start) = (ack, false);
         }
-        Ok(())
+        self.contradiction.is_some() || !self.waits
     }
 
     /// No more comes.
-    pub(crate) fn ends(&self) -> Result<(), Contradiction> {
-        match self.ahead {
-            Some((ack, frame)) if self.waits && !self.is_sent(ack) => {
-                Err(Contradiction::AcknowledgedUnseen(frame))
-            }
-            _ => Ok(()),
+    pub(crate) fn ends(&mut self) {
+        if let Some((ack, frame)) = self.ahead
+            && !self.is_sent(ack)
+        {
+            self.contradiction.get_or_insert(Contradiction::AcknowledgedUnseen(frame));
         }
     }
 
