@@ -4,6 +4,9 @@ use lab_observe::{Frame, Observation, Observer, Options};
 
 /// The bit of [`crate::Piece::how`] that says that the server speaks.
 pub const SERVER: u8 = 1;
+/// Of a segment: it acknowledges less than all that the other side sent, or more.
+const LATE: u8 = 0x10;
+const AHEAD: u8 = 0x20;
 
 const ETHERNET: [u8; 14] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
 const CLIENT_ADDRESS: [u8; 4] = [192, 0, 2, 10];
@@ -72,8 +75,15 @@ impl Conversation {
         let (from, to) = self.ports(how);
         let seq = self.next[usize::from(how & SERVER)].wrapping_add_signed(offset);
         let mut header = [from.to_be_bytes(), to.to_be_bytes()].concat();
+        let sent = self.next[usize::from(!how & SERVER)];
+        let ack = match how & (LATE | AHEAD) {
+            0 => sent,
+            LATE => sent.wrapping_sub(20),
+            _ => sent.wrapping_add(20),
+        };
         header.extend(seq.to_be_bytes());
-        header.extend([0, 0, 0, 1, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        header.extend(ack.to_be_bytes());
+        header.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
         header.extend(bytes);
         self.packet(how, TCP, &header, missing);
     }

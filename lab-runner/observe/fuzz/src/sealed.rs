@@ -22,12 +22,15 @@ const SALT_V2: [u8; 20] =
 const LEAST: usize = 1200;
 const TAG: usize = 16;
 
-/// A packet of [`V1`] or [`V2`] with this number; frames beyond 16000 bytes are left out.
-pub fn initial(version: u32, number: u8, frames: &[u8]) -> Vec<u8> {
+/// A packet of [`V1`] or [`V2`] with this number, of the first connection or another; frames beyond 16000 bytes are left
+/// out.
+pub fn initial(version: u32, connection: u8, number: u8, frames: &[u8]) -> Vec<u8> {
+    let mut dcid = DCID;
+    dcid[7] ^= connection;
     let frames = &frames[..frames.len().min(16_000)];
     let (salt, prefix, first) =
         if version == V2 { (SALT_V2, "quicv2", 0xd0) } else { (SALT_V1, "quic", 0xc0) };
-    let (_, common) = Hkdf::<Sha256>::extract(Some(&salt), &DCID);
+    let (_, common) = Hkdf::<Sha256>::extract(Some(&salt), &dcid);
     let secret = Hkdf::<Sha256>::from_prk(&expand::<32>(&common, "client in")).expect("32 bytes");
     let key = expand::<16>(&secret, &format!("{prefix} key"));
     let mut nonce = expand::<12>(&secret, &format!("{prefix} iv"));
@@ -35,8 +38,8 @@ pub fn initial(version: u32, number: u8, frames: &[u8]) -> Vec<u8> {
 
     let mut header = vec![first];
     header.extend(version.to_be_bytes());
-    header.push(DCID.len() as u8);
-    header.extend(DCID);
+    header.push(dcid.len() as u8);
+    header.extend(dcid);
     // No source id, no token.
     header.extend([0, 0]);
     let mut body = frames.to_vec();
