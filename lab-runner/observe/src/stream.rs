@@ -19,11 +19,16 @@ pub(crate) struct Budget {
     least: usize,
     /// Streams whose bytes were given up.
     pub(crate) evicted: u64,
+    /// Half of the pool, and what is left of that for bytes that are kept after they were read.
+    half: usize,
+    kept_left: usize,
+    least_kept_left: usize,
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { left: bytes, least: bytes, evicted: 0 }
+        let half = bytes / 2;
+        Self { left: bytes, least: bytes, evicted: 0, half, kept_left: half, least_kept_left: half }
     }
 
     /// How many bytes are left.
@@ -42,6 +47,23 @@ impl Budget {
         has
     }
 
+    /// Takes so many bytes for what was read and is kept: no more than half of the pool, so that reading always goes on.
+    #[must_use]
+    pub(crate) fn take_kept(&mut self, bytes: usize) -> bool {
+        let has = bytes <= self.kept_left && self.take(bytes);
+        if has {
+            self.kept_left -= bytes;
+        }
+        self.least_kept_left = if has { self.least_kept_left.min(self.kept_left) } else { 0 };
+        has
+    }
+
+    /// Gives such bytes back.
+    pub(crate) fn give_kept(&mut self, bytes: usize) {
+        self.kept_left += bytes;
+        self.give(bytes);
+    }
+
     /// Takes what is left, and says how much that was.
     pub(crate) fn take_all(&mut self) -> usize {
         self.least = 0;
@@ -56,7 +78,8 @@ impl Budget {
     /// Whether a pool that served for both might have been empty at some time.
     pub(crate) fn would_be_bound(&self, other: &Self, bytes: usize) -> bool {
         let taken = |budget: &Self| bytes.saturating_sub(budget.least);
-        taken(self) + taken(other) >= bytes
+        let kept = |budget: &Self| budget.half - budget.least_kept_left;
+        taken(self) + taken(other) >= bytes || kept(self) + kept(other) >= bytes / 2
     }
 }
 
@@ -218,9 +241,6 @@ impl Stream {
     fn lost(&mut self, seq: u32, reading: &mut Reading<'_>) {
         reading.budget.give(self.held.len());
         self.held.clear();
-        if let Some(unacknowledged) = &mut reading.unacknowledged {
-            unacknowledged.forget(reading.budget);
-        }
         self.next = seq;
         self.lossy = true;
         self.after_gap = true;

@@ -29,6 +29,7 @@ pub(crate) const FIN: u8 = 1;
 pub(crate) const SYN: u8 = 2;
 pub(crate) const RST: u8 = 4;
 pub(crate) const ACK: u8 = 16;
+pub(crate) const URG: u8 = 32;
 
 /// A connection that may still tell names, or of which it is not sure that the server got what told them.
 #[derive(Debug)]
@@ -82,6 +83,11 @@ impl Tcp {
     /// Takes the server's word that it has everything before this number; whether it now is sure, or never will be.
     pub(crate) fn acknowledged(&mut self, ack: u32, frame: u64, budget: &mut Budget) -> bool {
         self.unacknowledged.acknowledged(ack, frame, budget)
+    }
+
+    /// The server has reset the connection, and takes nothing more.
+    pub(crate) fn reset(&mut self, budget: &mut Budget) {
+        self.unacknowledged.forget(budget);
     }
 
     /// Is it not sure yet that the server got what was read?

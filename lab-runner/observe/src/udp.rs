@@ -69,6 +69,12 @@ pub(crate) fn advance(
     let datagram = Datagram { bytes: payload, cut, side, ports, before: &[] };
     let facts = &mut Facts { flow, context };
     Stage::Udp(match udp {
+        // What stood before it, the server may never have looked at.
+        Udp::With(mut before) if quic::begins(&datagram) && !before.reads_quic() => {
+            before.finish(facts);
+            goes_on((quic::PROTOCOL.listen)(&datagram, facts), Udp::With(before))
+        }
+        Udp::Open(_) if quic::begins(&datagram) => goes_on((quic::PROTOCOL.listen)(&datagram, facts), udp),
         Udp::With(mut conversation) => {
             let heard = conversation.datagram(&datagram, facts);
             goes_on(heard, Udp::With(conversation))

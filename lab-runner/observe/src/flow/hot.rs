@@ -50,6 +50,8 @@ pub(crate) struct Hot {
     pub(crate) renumbered: [bool; 2],
     /// A packet of the server's side came from the client's link address.
     pub(crate) forged: bool,
+    /// And one from another.
+    pub(crate) genuine: bool,
     /// Another flow between the same ends came after it.
     pub(crate) superseded: bool,
 }
@@ -75,6 +77,7 @@ impl Hot {
             payload_seen: false,
             renumbered: [false; 2],
             forged: false,
+            genuine: false,
             superseded: false,
         }
     }
@@ -113,7 +116,11 @@ impl Hot {
     ) {
         self.count(frame, number, side);
         self.longest[side] = self.longest[side].max(length as u32);
-        self.forged |= side == SERVER && self.is_from_client(src);
+        if side == SERVER {
+            let is_from_client = self.is_from_client(src);
+            self.forged |= is_from_client;
+            self.genuine |= !is_from_client;
+        }
     }
 
     /// Notes what a TCP header says.
@@ -137,6 +144,13 @@ impl Hot {
     #[inline]
     pub(crate) fn is_from_client(&self, src: Option<MacAddr>) -> bool {
         self.client_mac != 0 && packed(src) == self.client_mac
+    }
+
+    /// Whether some packets in the server's name came from the client's link address. Where all did, as in captures whose
+    /// link is made up, the address tells nothing.
+    #[inline]
+    pub(crate) fn is_forged_in_part(&self) -> bool {
+        self.forged && self.genuine
     }
 
     /// So long after its last packet a flow without connections is over, and what comes is another.

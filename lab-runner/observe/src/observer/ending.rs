@@ -63,6 +63,11 @@ impl Observer {
                 Stage::Udp(udp) => udp::finish(udp, flow, &mut context),
                 Stage::Tcp(None) | Stage::Done => {}
             }
+            if hot.is_forged_in_part() {
+                context.oddities.note("server_forged", hot.last_frame);
+                flow.evidence().weird("server_forged", hot.last_frame);
+                flow.unread = true;
+            }
             let known = known(&mut recall, hot, flow, begun);
             let mut watched = self.watched.take_if(|watched| watched.index == index);
             if let Some(watched) = &mut watched {

@@ -7,8 +7,10 @@ use crate::link::be16;
 use crate::protocol::interface::Wake;
 use crate::protocol::link_control;
 use crate::record::L4;
-use crate::tcp::{self, ACK, RST, SYN, Segment};
+use crate::tcp::{self, ACK, RST, SYN, Segment, URG};
 use crate::udp;
+
+const RST_ACK: u8 = RST | ACK;
 
 impl Observer {
     /// Takes a TCP segment; returns where the bytes end that were looked at.
@@ -51,6 +53,9 @@ impl Observer {
         if segment.wire_len == 0 || !self.flows.hot[index].wants[side] {
             return false;
         }
+        if side == CLIENT && flags & URG != 0 {
+            self.urgent(number, index);
+        }
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
         let Stage::Tcp(tcp) = std::mem::take(&mut flow.stage) else { return false };
         if side == SERVER && hot.unacknowledged && tcp.as_ref().is_some_and(|tcp| !tcp.reads(SERVER)) {
@@ -66,16 +71,25 @@ impl Observer {
         true
     }
 
+    /// Notes bytes of which the server may take one out of the stream (RFC 6093 §3.2); of two protocols they are usual.
+    fn urgent(&mut self, number: u64, index: usize) {
+        if !matches!(self.flows.cold[index].app, "telnet" | "ftp") {
+            self.odd(index, "tcp_urgent", number);
+        }
+    }
+
     /// Notes what a server has of its client's bytes.
     fn acknowledged(&mut self, number: u64, index: usize, flags: u8, ack: u32) {
         let (hot, flow) = (&mut self.flows.hot[index], &mut self.flows.cold[index]);
-        // What has the client's link address is no word of the server's.
-        if flags & (ACK | RST) != ACK || hot.forged {
+        if hot.is_forged_in_part() {
             return;
         }
         let Stage::Tcp(Some(tcp)) = &mut flow.stage else { return };
-        if !tcp.acknowledged(ack, number, &mut self.shared.budget) {
-            return;
+        let budget = &mut self.shared.budget;
+        match flags & (ACK | RST) {
+            ACK if tcp.acknowledged(ack, number, budget) => {}
+            RST | RST_ACK => tcp.reset(budget),
+            _ => return,
         }
         if let Stage::Tcp(Some(tcp)) = std::mem::take(&mut flow.stage) {
             flow.stage = tcp::goes_on(tcp, flow, &mut self.shared.context(number, hot));

@@ -36,8 +36,8 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     }
     let mut handshake = Box::<Handshake>::default();
     match handshake.datagram(datagram, facts) {
-        Heard::Done => Heard::Done,
-        _ => Heard::With(handshake),
+        Heard::Open => Heard::With(handshake),
+        heard => heard,
     }
 }
 
@@ -133,6 +133,11 @@ impl Message {
     fn whole(&self) -> Option<&[u8]> {
         self.pieces.so_far().get(..self.length)
     }
+
+    /// Whether it began, and is not whole.
+    fn is_missing(&self) -> bool {
+        !self.pieces.is_empty() && self.whole().is_none()
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +183,11 @@ impl Handshake {
     /// One that a relay passes on.
     pub(super) fn passed_on() -> Self {
         Self { passed_on: true, ..Self::default() }
+    }
+
+    /// Another one behind this, which is over.
+    pub(super) fn another(&self) -> Self {
+        Self { passed_on: self.passed_on, ..Self::default() }
     }
 
     /// Whether anything was taken.
@@ -238,6 +248,9 @@ impl Handshake {
     fn fragment(&mut self, fragment: &Fragment<'_>, side: usize, facts: &mut Facts<'_, '_>) -> bool {
         match fragment.kind {
             CLIENT_HELLO if fragment.length <= MAX_BYTES => {
+                if (self.hello.number, self.hello.length) != (fragment.number, fragment.length) {
+                    self.leaves(facts);
+                }
                 self.hello.take(fragment, facts);
                 if let Some(body) = self.hello.whole() {
                     self.tell(hello::parse_as(Carrier::Dtls, body, true), facts);
@@ -262,10 +275,18 @@ impl Handshake {
                     tls::tell_certificate(body, facts);
                 }
             }
-            SERVER_HELLO_DONE => return self.told,
+            SERVER_HELLO_DONE => return self.told && self.server == Some(side),
             _ => {}
         }
         false
+    }
+
+    /// A hello that is left before it was whole, for another or for what is encrypted, may be the one that counts.
+    fn leaves(&self, facts: &mut Facts<'_, '_>) {
+        if !self.passed_on && self.hello.is_missing() {
+            facts.weird("dtls_hello_left");
+            facts.unread();
+        }
     }
 
     fn tell(&self, hello: ClientHello, facts: &mut Facts<'_, '_>) {
@@ -278,6 +299,9 @@ impl Handshake {
 
     /// What there is of a hello that never became whole; without any, it came before the capture.
     pub(super) fn finish(&mut self, facts: &mut Facts<'_, '_>) {
+        if self.told {
+            self.leaves(facts);
+        }
         let is_missing = self.began() && !std::mem::replace(&mut self.told, true);
         if is_missing && !self.passed_on {
             facts.lossy();
@@ -312,10 +336,24 @@ struct Spoken;
 
 impl Conversation for Spoken {
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
-        if begins_with_hello(datagram.bytes) { listen(datagram, facts) } else { Heard::No }
+        match hello_in(datagram.bytes) {
+            Some(bytes) => listen(&Datagram { bytes, ..*datagram }, facts),
+            None => Heard::No,
+        }
     }
 
     fn wake(&self) -> Wake {
-        Wake::HandshakeRecord
+        Wake::Records
     }
+}
+
+/// A datagram from its first record on that is a ClientHello's; servers step over what stands before it.
+pub(super) fn hello_in(mut bytes: &[u8]) -> Option<&[u8]> {
+    for _ in 0..MAX_RECORDS {
+        if begins_with_hello(bytes) {
+            return Some(bytes);
+        }
+        Record::read(&mut bytes)?;
+    }
+    None
 }

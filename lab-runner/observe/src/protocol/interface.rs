@@ -7,7 +7,6 @@ use std::fmt::Debug;
 
 use super::begins::Begins;
 use super::facts::Facts;
-use super::tls::record::HANDSHAKE;
 
 /// Whether bytes at the start of a stream could be a protocol's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +108,8 @@ pub(crate) enum Wake {
     Any,
     /// Those that could be a long header of QUIC (RFC 8999 §5.1), with which connections begin.
     LongHeader,
-    /// Those that could be a record of a handshake of DTLS.
-    HandshakeRecord,
+    /// Those that could be a record of DTLS (RFC 7983 §7).
+    Records,
     /// Those that are no media (RFC 7983 §7).
     NoMedia,
     /// None: the flow is answered.
@@ -124,7 +123,7 @@ impl Wake {
         match self {
             Self::Any => true,
             Self::LongHeader => first & 0x80 != 0,
-            Self::HandshakeRecord => first == HANDSHAKE,
+            Self::Records => matches!(first, 20..=63),
             Self::NoMedia => first & 0xc0 != 0x80,
             Self::Never => false,
         }
@@ -135,6 +134,11 @@ impl Wake {
 pub(crate) trait Conversation: Debug + Send {
     /// Takes the next datagram. `Open` to go on, `Done` to end; `No` where it is none of mine, which ends nothing.
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard;
+
+    /// Whether connections of QUIC that begin on the flow are read here; others read them where not.
+    fn reads_quic(&self) -> bool {
+        false
+    }
 
     /// Which ones are to come.
     fn wake(&self) -> Wake {

@@ -88,6 +88,11 @@ impl Pieces {
         }
     }
 
+    /// Behind the last byte that is there, with or without a hole before it.
+    pub(crate) fn end(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.there.is_empty()
     }

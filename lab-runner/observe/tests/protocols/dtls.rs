@@ -66,12 +66,23 @@ fn a_handshake_that_begins_anew_behind_another_session_is_read() {
         wire.udp(PHONE, CLOUD, &data);
         wire.udp(CLOUD, PHONE, &data);
     }
-    // Behind the hello is what is no record, which servers drop.
-    wire.udp(PHONE, CLOUD, &[hello("far.example"), vec![0]].concat());
+    // Before the hello is a record of no use, and behind it what is none: servers drop both.
+    wire.udp(PHONE, CLOUD, &[record(20, 0, &[1]), hello("far.example"), vec![0]].concat());
     wire.udp(CLOUD, PHONE, &finished);
     let flow = wire.observe().flows.remove(0);
     assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example", "far.example"]);
     assert_eq!((flow.app.as_str(), flow.unread), ("dtls", false));
+}
+
+#[test]
+fn a_hello_that_is_left_for_another_leaves_doubt_and_a_client_does_not_end_the_handshake() {
+    let meant = client_hello("far-away.example", &[0..40, 40..500]);
+    let shown = client_hello("api.example", &[WHOLE]).remove(0);
+    let left = flow(&[meant[0].clone(), shown.clone(), meant[1].clone()], &[]);
+    assert!(left.unread && left.weird.iter().any(|weird| weird.word == "dtls_hello_left"));
+    let done = fragment(14, &[], WHOLE);
+    let ended = flow(&[shown, done, client_hello("far.example", &[WHOLE]).remove(0)], &[]);
+    assert!(ended.unread || ended.names_of(NameKind::Sni).count() == 2);
 }
 
 #[test]

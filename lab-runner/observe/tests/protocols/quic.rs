@@ -276,11 +276,77 @@ fn until_the_server_goes_on_from_a_hello_others_are_read() {
 fn behind_another_protocol_or_none_a_hello_is_read() {
     let mut ntp = [0; 48];
     ntp[0] = 0x23;
-    for (before, count) in [(&ntp[..], 1), (b"something", 40)] {
+    let stun = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[9; 12]].concat();
+    for (before, count) in [(&ntp[..], 1), (b"something", 40), (&stun, 1)] {
         let mut datagrams = vec![(true, before.to_vec()); count];
         datagrams.push((true, initial(V1, &DCID, 0, &crypto(0, &hello("far.example")))));
         assert_eq!(names(&flow(&datagrams)), ["far.example"]);
     }
+}
+
+#[test]
+fn a_hello_that_is_left_or_can_t_be_read_leaves_doubt() {
+    let (shown, meant) = (hello("api.example"), hello("far.example"));
+    let part = |id: &[u8], number, bytes: &[u8], at| (true, initial(V1, id, number, &crypto(at, bytes)));
+    let taken_up = (false, server(HANDSHAKE, &[3; 8]));
+    let same = 50;
+    assert_eq!(shown[..same], meant[..same]);
+    let close: Vec<u8> = [&[0x1c][..], &[0; 3]].concat();
+    for (word, datagrams) in [
+        // Another stands between the halves of the one that counts.
+        (
+            "quic_hello_left",
+            vec![
+                part(&DCID, 0, &meant[..same], 0),
+                part(&OTHER_ID, 0, &shown, 0),
+                part(&DCID, 1, &meant[same..], same as u16),
+            ],
+        ),
+        // The second half is a packet with a number that the server never saw, and then one that it sees.
+        (
+            "quic_crypto_conflict",
+            vec![
+                part(&DCID, 0, &meant[..same], 0),
+                part(&DCID, 0xf000_0000, &shown[same..], same as u16),
+                part(&DCID, 1, &meant[same..], same as u16),
+            ],
+        ),
+        (
+            "quic_crypto_conflict",
+            vec![
+                part(&DCID, 0, &shown, 0),
+                (true, initial(V1, &DCID, 1, &[&[0x40][..], &crypto(0, &meant)].concat())),
+            ],
+        ),
+        (
+            "quic_frame_unknown",
+            vec![(true, initial(V1, &DCID, 0, &[crypto(0, &shown), vec![0x3f]].concat()))],
+        ),
+        // A client's packet in the server's name.
+        (
+            "quic_both_begin",
+            vec![
+                (false, initial(V1, &DCID, 0, &crypto(0, &shown))),
+                (true, initial(V1, &OTHER_ID, 0, &crypto(0, &meant))),
+            ],
+        ),
+        ("quic_version_unknown", vec![part(&DCID, 0, &shown, 0), (true, vec![0xc0, 9, 9, 9, 9, 0, 0, 1])]),
+        ("", vec![part(&DCID, 0, &shown, 0), (true, initial(V1, &DCID, 1, &close)), taken_up.clone()]),
+    ] {
+        let flow = flow(&datagrams);
+        let words: Vec<_> = flow.weird.iter().map(|weird| weird.word.to_string()).collect();
+        assert_eq!((words.join(" ").as_str(), flow.unread), (word, !word.is_empty()));
+    }
+}
+
+#[test]
+fn a_connection_that_goes_on_in_another_version_is_one() {
+    // RFC 9369 §4.1: the keys still follow from the first id, and the id is the server's by then.
+    let first = (true, initial(V1, &DCID, 0, &crypto(0, &hello("api.example"))));
+    let mut datagrams = vec![first, (false, initial(V2, &[], 0, &[]))];
+    datagrams.extend((1..20).map(|number| (true, initial(V2, &DCID, number, &[2, 0, 0, 0, 0]))));
+    let flow = flow(&datagrams);
+    assert_eq!((names(&flow), flow.weird.len(), flow.unread), (vec!["api.example"], 0, false));
 }
 
 #[test]

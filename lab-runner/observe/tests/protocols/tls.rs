@@ -208,6 +208,21 @@ fn the_hello_that_a_server_asks_for_again_is_read_too() {
         assert_eq!(flow.disagreement, [Disagreement::SeveralAsserted]);
         assert_eq!((flow.weird.is_empty(), flow.unread), (true, false));
     }
+    // The first comes once more, or again farther on, before the one that counts; or the server is not in the capture.
+    let asked = record(22, &retry);
+    for by_server in [Some(0), Some(90_000), None] {
+        let mut wire = Wire::new();
+        let seq = wire.tcp_handshake(PHONE, SERVER);
+        let next = seq + first.len() as u32;
+        wire.tcp_segment(PHONE, SERVER, seq, &first);
+        if let Some(ahead) = by_server {
+            wire.tcp_segment(SERVER, PHONE, 5001, &asked);
+            wire.tcp_segment(PHONE, SERVER, seq + ahead, &first);
+        }
+        wire.tcp_segment(PHONE, SERVER, next, &[record(20, &[1]), second.clone()].concat());
+        let flow = wire.observe().flows.remove(0);
+        assert_eq!(flow.names_of(NameKind::Sni).collect::<Vec<_>>(), ["api.example", "far.example"]);
+    }
     // The same again, as all honest clients say it; and something else than a hello.
     for (again, unread) in [(first.clone(), false), (record(22, &[9; 80]), true)] {
         let flow = conversation(443, &[(C, &first), (S, &record(22, &retry)), (C, &again)]);

@@ -104,6 +104,11 @@ impl Asked {
 }
 
 impl Conversation for Asked {
+    /// On this port questions may follow whatever it is, which already leaves doubt.
+    fn reads_quic(&self) -> bool {
+        true
+    }
+
     fn datagram(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
         let read = read(facts, datagram.side, datagram.bytes, self);
         if read.is_none() {

@@ -9,26 +9,38 @@ use crate::stream::Budget;
 /// Bytes of a handshake message before its body (RFC 8446 §4).
 pub(super) const HEADER: usize = 4;
 
+/// What became of a packet's frames.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    /// What became of its CRYPTO frames.
+    pub(super) taken: Taken,
+    /// None is left that was not understood.
+    pub(super) whole: bool,
+}
+
 /// Takes the CRYPTO frames of a packet's payload; stops at a frame that no client sends in an Initial.
-pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces, budget: &mut Budget) -> Taken {
+pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces, budget: &mut Budget) -> Read {
     let mut fields = Fields(frames);
-    let mut result = Taken::Fine;
-    while let Some(kind) = fields.u8() {
-        let read = match kind {
+    let mut read = Read { taken: Taken::Fine, whole: true };
+    while !fields.0.is_empty() {
+        // Some servers read a type however long it is written.
+        let taken = match varint(&mut fields) {
             // PADDING and PING.
-            0 | 1 => Some(Taken::Fine),
-            2 | 3 => skip_ack(&mut fields, kind == 3).map(|()| Taken::Fine),
-            6 => crypto(&mut fields, into, budget),
-            8 if google => crypto(&mut fields, into, budget),
+            Some(0 | 1) => Some(Taken::Fine),
+            Some(kind @ (2 | 3)) => skip_ack(&mut fields, kind == 3).map(|()| Taken::Fine),
+            Some(6) => crypto(&mut fields, into, budget),
+            Some(8) if google => crypto(&mut fields, into, budget),
+            // CONNECTION_CLOSE: behind it is nothing.
+            Some(0x1c) => return read,
             _ => None,
         };
-        match read {
+        match taken {
             Some(Taken::Fine) => {}
-            Some(taken) => result = taken,
-            None => break,
+            Some(taken) => read.taken = taken,
+            None => return Read { whole: google, ..read },
         }
     }
-    result
+    read
 }
 
 /// RFC 9000 §19.6.

@@ -37,7 +37,7 @@ const MIN_FIRST: usize = 1200;
 /// Datagrams in which a hello must come, and of its client's that are opened behind one until the server goes on from it.
 const MAX_DATAGRAMS: u8 = 32;
 /// Packets of one datagram that are looked at.
-const MAX_PACKETS: usize = 8;
+const MAX_PACKETS: usize = 32;
 /// Keys that are made until the server goes on from a hello.
 const MAX_KEYS: u8 = 12;
 /// Datagrams of a server, behind a hello, of which the first ones are no QUIC; some may have changed places.
@@ -66,6 +66,14 @@ fn listen(datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> Heard {
     }
 }
 
+/// Whether a connection begins with a datagram, by a first packet in it that is no other protocol's by chance.
+pub(crate) fn begins(datagram: &Datagram<'_>) -> bool {
+    let first = datagram.bytes.first().is_some_and(|first| *first >= 0xc0);
+    first
+        && (datagram.bytes.len() >= MIN_FIRST || datagram.cut)
+        && Packet::read(datagram.bytes).is_some_and(|packet| packet.kind == Kind::Initial && packet.is_whole)
+}
+
 fn is_quic(datagram: &Datagram<'_>) -> bool {
     let bytes = datagram.bytes;
     if header::google(bytes).or_else(|| header::google_long(bytes)).is_some() {
@@ -90,6 +98,10 @@ struct Connection {
     keys_made: u8,
     /// The version and the keys that opened the client's last packet.
     keys: Option<(u32, Keys)>,
+    /// The connection id that they follow from; in another version, others do (RFC 9369 §4.1).
+    origin: Vec<u8>,
+    /// The server has sent the client back to begin again: with a Retry, or with other versions.
+    sent_back: bool,
     /// The side that sent it.
     client: Option<usize>,
     crypto: Pieces,
@@ -129,6 +141,10 @@ impl Conversation for Connection {
         Heard::Open
     }
 
+    fn reads_quic(&self) -> bool {
+        true
+    }
+
     fn wake(&self) -> Wake {
         let is_answered = self.told && self.seen == [true; 2];
         if is_answered { Wake::LongHeader } else { Wake::Any }
@@ -136,8 +152,9 @@ impl Conversation for Connection {
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
         let so_far = self.crypto.so_far().get(self.read..).unwrap_or(&[]);
-        let is_missing = if self.told { !so_far.is_empty() } else { self.sealed || self.client.is_some() };
-        if is_missing {
+        if self.told {
+            self.leaves(facts);
+        } else if self.sealed || self.client.is_some() {
             facts.lossy();
             if let Some((number, _)) = self.keys
                 && let Some(body) = so_far.get(4..)
@@ -157,17 +174,31 @@ impl Connection {
             return self.google(number, rest, facts);
         }
         let mut rest = bytes;
+        let by_client = self.client.is_none_or(|client| client == datagram.side);
         for _ in 0..MAX_PACKETS {
             let Some(packet) = Packet::read(rest) else { break };
             rest = packet.behind;
-            let by_client = self.client.is_none_or(|client| client == datagram.side);
+            self.sent_back |= !by_client && packet.kind == Kind::Retry;
             if packet.kind == Kind::Initial && by_client {
                 self.initial(&packet, datagram, facts);
-            } else if !self.told {
+                continue;
+            }
+            if !by_client && !self.answered && begins_as_well(&packet) {
+                doubt("quic_both_begin", facts);
+            }
+            if !self.told {
                 self.sealed |= packet.kind != Kind::Retry;
             } else if !by_client && !self.answered {
                 self.heard(&packet, facts);
             }
+        }
+        match Long::read(rest) {
+            Some(long) if long.number == 0 => self.sent_back |= !by_client && long.is_negotiation(),
+            Some(_) if Packet::read(rest).is_some() => doubt("quic_packets_too_many", facts),
+            Some(long) if self.told && rest.len() == bytes.len() && Version::of(long.number).is_none() => {
+                doubt("quic_version_unknown", facts);
+            }
+            _ => {}
         }
         false
     }
@@ -183,6 +214,7 @@ impl Connection {
         }
         // It has the keys of a handshake, so it has the whole hello and is content with it.
         if packet.kind == Kind::Handshake {
+            self.leaves(facts);
             (self.answered, self.datagrams, self.keys_made) = (true, 0, 0);
             self.crypto.clear(facts.context.budget);
             self.read = 0;
@@ -193,10 +225,16 @@ impl Connection {
     fn is_too_much(&mut self, facts: &mut Facts<'_, '_>) -> bool {
         let is_too_much = self.datagrams >= MAX_DATAGRAMS || (self.told && self.keys_made >= MAX_KEYS);
         if is_too_much && self.told {
-            facts.weird("quic_begins_too_often");
-            facts.unread();
+            doubt("quic_begins_too_often", facts);
         }
         is_too_much
+    }
+
+    /// A hello that had begun is left for another, or the server goes on without it: it may be the one that counts.
+    fn leaves(&self, facts: &mut Facts<'_, '_>) {
+        if self.crypto.end() > self.read {
+            doubt("quic_hello_left", facts);
+        }
     }
 
     /// Whether the server answers a hello with something else: then the hello may only have been there to show a name.
@@ -208,8 +246,7 @@ impl Connection {
         if self.strange < MAX_STRANGE {
             return false;
         }
-        facts.weird("quic_refused");
-        facts.unread();
+        doubt("quic_refused", facts);
         true
     }
 
@@ -242,7 +279,11 @@ impl Connection {
             return;
         };
         let google = Version::has_google_frames(number);
-        let taken = crypto::take(&frames, google, &mut self.crypto, facts.context.budget);
+        let crypto::Read { taken, whole } =
+            crypto::take(&frames, google, &mut self.crypto, facts.context.budget);
+        if !whole {
+            doubt("quic_frame_unknown", facts);
+        }
         if self.answered {
             if self.crypto.is_empty() {
                 // It only acknowledges.
@@ -256,14 +297,8 @@ impl Connection {
         tell_version(number, facts);
         match taken {
             Taken::Fine => {}
-            Taken::Conflict => {
-                facts.weird("quic_crypto_conflict");
-                facts.unread();
-            }
-            Taken::TooMuch => {
-                facts.weird("quic_crypto_too_much");
-                facts.unread();
-            }
+            Taken::Conflict => doubt("quic_crypto_conflict", facts),
+            Taken::TooMuch => doubt("quic_crypto_too_much", facts),
         }
         loop {
             match crypto::hello(self.crypto.so_far().get(self.read..).unwrap_or(&[])) {
@@ -280,8 +315,7 @@ impl Connection {
                     return;
                 }
                 Err(()) => {
-                    facts.weird("quic_without_hello");
-                    facts.unread();
+                    doubt("quic_without_hello", facts);
                     self.ends(facts);
                     return;
                 }
@@ -292,28 +326,57 @@ impl Connection {
     /// The frames of a packet, with the keys that opened the one before or those that its own connection id gives.
     fn open(&mut self, packet: &Packet<'_>, facts: &mut Facts<'_, '_>) -> Option<Vec<u8>> {
         let header = &packet.header;
-        if let Some((number, keys)) = &mut self.keys
-            && *number == header.number
-            && let Some(frames) = keys.open(packet.bytes, packet.number_at)
-        {
-            return Some(frames);
-        }
-        for (salt, second) in Version::of(header.number)?.salts() {
-            if self.keys_made >= MAX_KEYS {
-                return None;
-            }
-            self.keys_made += 1;
-            let mut keys = Keys::new(salt, second, header.dcid)?;
-            if let Some(frames) = keys.open(packet.bytes, packet.number_at) {
+        if let Some((number, keys)) = &mut self.keys {
+            if *number == header.number {
+                if let Some(frames) = keys.open(packet.bytes, packet.number_at) {
+                    return Some(frames);
+                }
+            } else if let Some((keys, frames)) = unseal(packet, &self.origin) {
                 self.keys = Some((header.number, keys));
-                // It begins again.
-                self.crypto.clear(facts.context.budget);
-                self.read = 0;
+                if std::mem::take(&mut self.sent_back) {
+                    self.begins_again(facts);
+                }
                 return Some(frames);
             }
         }
-        None
+        if self.keys_made >= MAX_KEYS {
+            return None;
+        }
+        self.keys_made += 1;
+        let (keys, frames) = unseal(packet, header.dcid)?;
+        self.keys = Some((header.number, keys));
+        self.origin = header.dcid.to_vec();
+        if !std::mem::take(&mut self.sent_back) {
+            self.leaves(facts);
+        }
+        self.begins_again(facts);
+        Some(frames)
     }
+
+    fn begins_again(&mut self, facts: &mut Facts<'_, '_>) {
+        self.crypto.clear(facts.context.budget);
+        self.read = 0;
+    }
+}
+
+/// The frames of a client's packet, with the keys that follow from a connection id.
+fn unseal(packet: &Packet<'_>, dcid: &[u8]) -> Option<(Keys, Vec<u8>)> {
+    Version::of(packet.header.number)?.salts().find_map(|(salt, second)| {
+        let mut keys = Keys::new(salt, second, dcid)?;
+        let frames = keys.open(packet.bytes, packet.number_at)?;
+        Some((keys, frames))
+    })
+}
+
+/// Whether a packet of the server's side is a client's first. Those have ids of 8 bytes and more (RFC 9000 §7.2).
+fn begins_as_well(packet: &Packet<'_>) -> bool {
+    let dcid = packet.header.dcid;
+    packet.kind == Kind::Initial && dcid.len() >= 8 && unseal(packet, dcid).is_some()
+}
+
+fn doubt(word: &'static str, facts: &mut Facts<'_, '_>) {
+    facts.weird(word);
+    facts.unread();
 }
 
 /// Notes what the hello says; the version is QUIC's.

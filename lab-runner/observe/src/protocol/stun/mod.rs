@@ -10,7 +10,7 @@ mod stream;
 use self::message::Message;
 pub(crate) use self::stream::OVER_TCP;
 use super::begins::Begins;
-use super::dtls::{Handshake, is_dtls};
+use super::dtls::{Handshake, hello_in, is_dtls};
 use super::facts::Facts;
 use super::interface::{Conversation, Datagram, DatagramProtocol, Heard, Wake};
 
@@ -65,11 +65,17 @@ struct Dtls {
 
 impl Dtls {
     fn may_take(&self, datagram: &Datagram<'_>) -> bool {
-        !self.sealed && (self.handshake.began() || is_dtls(datagram))
+        match self.sealed {
+            true => hello_in(datagram.bytes).is_some(),
+            false => self.handshake.began() || is_dtls(datagram),
+        }
     }
 
     /// Takes a datagram; whether it made sure that DTLS is spoken.
     fn take(&mut self, datagram: &Datagram<'_>, facts: &mut Facts<'_, '_>) -> bool {
+        if self.sealed {
+            self.handshake = self.handshake.another();
+        }
         let was_sure = self.handshake.is_sure();
         self.sealed = self.handshake.take(datagram, facts);
         self.handshake.is_sure() && !was_sure

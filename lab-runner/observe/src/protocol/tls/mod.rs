@@ -17,7 +17,7 @@ pub(crate) use nameless::NAMELESS;
 use super::begins::Begins;
 use super::facts::Facts;
 use super::interface::{Dialogue, Opening, Probe, Shown, Step, StreamProtocol};
-use crate::flow::CLIENT;
+use crate::flow::{CLIENT, SERVER};
 use crate::record::NameKind;
 use crate::stream::MAX_HELD;
 
@@ -58,13 +58,15 @@ struct Session {
     answered: bool,
     /// The server asked for another hello.
     retried: bool,
+    /// Bytes of the client behind its hello; another may follow before the server has said enough.
+    behind: usize,
     /// Bytes of either side below which there is nothing new.
     need: [usize; 2],
 }
 
 impl Session {
     fn new(late: bool, unasked: bool) -> Self {
-        Self { late, over: [false; 2], unasked, answered: false, retried: false, need: [0; 2] }
+        Self { late, over: [false; 2], unasked, answered: false, retried: false, behind: 0, need: [0; 2] }
     }
 
     fn client(&mut self, bytes: &[u8], last: bool, facts: &mut Facts<'_, '_>) -> Step {
@@ -148,9 +150,11 @@ impl Session {
                     }
                 }
                 if hello.is_some_and(|hello| hello::is_retry(hello.body)) {
-                    self.retried = true;
-                    self.over[CLIENT] = false;
-                    self.need[CLIENT] = 0;
+                    if self.behind >= MAX_FLIGHT {
+                        facts.weird("tls_without_hello");
+                        facts.unread();
+                    }
+                    (self.over[CLIENT], self.retried, self.need[CLIENT]) = (false, true, 0);
                 }
                 if let Some(version) = version {
                     self.tell_version(version, facts);
@@ -178,11 +182,17 @@ impl Session {
 
 impl Dialogue for Session {
     fn wants(&self, side: usize) -> bool {
-        !self.over[side]
+        // Another hello may follow the first, and must follow on from it.
+        !self.over[side] || (side == CLIENT && !self.over[SERVER] && self.behind < MAX_FLIGHT)
     }
 
     fn read(&mut self, side: usize, bytes: &[u8], shown: Shown, facts: &mut Facts<'_, '_>) -> Step {
+        // It may be asked for by a server that the capture doesn't have.
+        if self.over[side] && side == CLIENT && probe_client(&bytes[record::others(bytes)..]) == Probe::Yes {
+            (self.over[CLIENT], self.retried, self.need[CLIENT]) = (false, true, 0);
+        }
         if self.over[side] {
+            self.behind += if side == CLIENT { bytes.len() } else { 0 };
             return Step::Took(bytes.len());
         }
         if bytes.len() < self.need[side] && !shown.last {
