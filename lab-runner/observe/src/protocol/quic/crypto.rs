@@ -22,10 +22,16 @@ pub(super) struct Read {
 pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces, budget: &mut Budget) -> Read {
     let mut fields = Fields(frames);
     let mut read = Read { taken: Taken::Fine, whole: true };
-    while !fields.0.is_empty() {
+    loop {
+        // PADDING, which is most of a packet.
+        let padding = fields.0.iter().position(|byte| *byte != 0);
+        fields.take(padding.unwrap_or(fields.0.len()));
+        if fields.0.is_empty() {
+            return read;
+        }
         // Some servers read a type however long it is written.
         let taken = match varint(&mut fields) {
-            // PADDING and PING.
+            // PADDING that is written long, and PING.
             Some(0 | 1) => Some(Taken::Fine),
             Some(kind @ (2 | 3)) => skip_ack(&mut fields, kind == 3).map(|()| Taken::Fine),
             Some(6) => crypto(&mut fields, into, budget),
@@ -40,7 +46,6 @@ pub(super) fn take(frames: &[u8], google: bool, into: &mut Pieces, budget: &mut 
             None => return Read { whole: google, ..read },
         }
     }
-    read
 }
 
 /// RFC 9000 §19.6.
