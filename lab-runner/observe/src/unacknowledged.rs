@@ -36,7 +36,7 @@ pub(crate) struct Unacknowledged {
     contradiction: Option<Contradiction>,
 }
 
-/// Bytes that are kept of one connection.
+/// Bytes that are kept of one connection at most.
 const MAX_KEPT: usize = 4 * MAX_HELD;
 /// No window is larger (RFC 7323 §2.3): where more waits, the server's packets are not in the capture.
 const MAX_WINDOW: usize = 1 << 30;

@@ -105,6 +105,7 @@ pub(crate) struct DatagramProtocol {
 /// Which datagrams of a flow are looked at, by their first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
+    /// All of them.
     Any,
     /// Those that could be a long header of QUIC (RFC 8999 §5.1), with which connections begin.
     LongHeader,

@@ -98,12 +98,12 @@ struct Connection {
     keys_made: u8,
     /// The version and the keys that opened the client's last packet.
     keys: Option<(u32, Keys)>,
-    /// The connection id that they follow from; in another version, others do (RFC 9369 §4.1).
+    /// The side that sent it.
+    client: Option<usize>,
+    /// The connection id that the keys follow from; in another version, others do (RFC 9369 §4.1).
     origin: Vec<u8>,
     /// The server has sent the client back to begin again: with a Retry, or with other versions.
     sent_back: bool,
-    /// The side that sent it.
-    client: Option<usize>,
     crypto: Pieces,
     /// Bytes of it that were read: a server may ask for another hello behind the first (RFC 8446 §4.1.4).
     read: usize,
@@ -151,13 +151,12 @@ impl Conversation for Connection {
     }
 
     fn finish(&mut self, facts: &mut Facts<'_, '_>) {
-        let so_far = self.crypto.so_far().get(self.read..).unwrap_or(&[]);
         if self.told {
             self.leaves(facts);
         } else if self.sealed || self.client.is_some() {
             facts.lossy();
             if let Some((number, _)) = self.keys
-                && let Some(body) = so_far.get(4..)
+                && let Some(body) = self.crypto.so_far().get(crypto::HEADER..)
             {
                 tell(hello::parse_as(Carrier::Quic, body, false), number, facts);
             }
@@ -353,6 +352,7 @@ impl Connection {
         Some(frames)
     }
 
+    /// Its client sends its hello from the first byte on.
     fn begins_again(&mut self, facts: &mut Facts<'_, '_>) {
         self.crypto.clear(facts.context.budget);
         self.read = 0;
