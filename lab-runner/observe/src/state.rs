@@ -125,7 +125,7 @@ fn decide(hot: &Hot, flow: &Flow, evidence: &Evidence, known: &Known<'_>) -> Dec
         dns.iter().any(|answer| is_it(&answer.name) || answer.chain.iter().any(|alias| is_it(alias)))
     };
     let mut disagreement = disagreement(asserted.clone(), !dns.is_empty(), vouched);
-    if is_anothers_certificate(&evidence.names) {
+    if !evidence.certified_in_part && is_anothers_certificate(&evidence.names) {
         disagreement.push(Disagreement::SniCert);
     }
     let is_asserted = asserted.clone().next().is_some();

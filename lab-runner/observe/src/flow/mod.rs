@@ -19,7 +19,7 @@ pub(crate) use renumbered::Renumbered;
 pub(crate) use table::Flows;
 
 /// Names kept for a flow; a resolver's may have many.
-const MAX_NAMES: usize = 512;
+pub(crate) const MAX_NAMES: usize = 512;
 /// Words of oddities kept for a flow.
 const MAX_WEIRD: usize = 16;
 /// What few packets of a flow touch.
@@ -89,6 +89,8 @@ pub(crate) struct Evidence {
     pub(crate) weird: Vec<(&'static str, u64)>,
     /// Names that did not fit.
     pub(crate) dropped: u64,
+    /// The server's certificate may be for more names than were told.
+    pub(crate) certified_in_part: bool,
 }
 
 impl Evidence {

@@ -272,7 +272,7 @@ impl Handshake {
             CERTIFICATE if self.server == Some(side) && fragment.length <= MAX_BYTES => {
                 self.certificate.take(fragment, facts);
                 if let Some(body) = self.certificate.whole() {
-                    tls::tell_certificate(body, facts);
+                    tls::tell_certificate(body, true, facts);
                 }
             }
             SERVER_HELLO_DONE => return self.told && self.server == Some(side),

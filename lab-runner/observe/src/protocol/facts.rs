@@ -2,11 +2,13 @@
 //!
 //! Only notes; whether they name a flow is decided in [`crate::state`] once it is over.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use crate::context::Context;
 use crate::escape;
 use crate::flow::{CLIENT, Flow, SERVER, UNKNOWN};
+use crate::hash::Hasher;
 use crate::protocol::dns::message::Message;
 use crate::record::{Name, NameKind, Word};
 
@@ -65,6 +67,32 @@ impl Facts<'_, '_> {
             let name = Name::new(kind, name, self.context.frame);
             evidence.name(Name { qtype: qtype.map(Into::into), ..name });
         }
+    }
+
+    /// The names in a server's certificate, which may be many, and how many more there are; `whole` where it was seen to
+    /// its end.
+    pub(crate) fn certified<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n [u8]>,
+        addresses: impl Iterator<Item = IpAddr>,
+        left: u64,
+        whole: bool,
+    ) {
+        let frame = self.context.frame;
+        let evidence = self.flow.evidence();
+        let before = evidence.dropped;
+        let told = evidence.names.iter().filter(|name| name.kind == NameKind::CertSan);
+        let mut known: HashSet<String, Hasher> = told.map(|name| name.name.clone()).collect();
+        let names = names.map(|name| escape::name(name, MAX_NAME));
+        for name in names.chain(addresses.map(|address| address.to_string())) {
+            // Looked up, and not sought among the others as elsewhere: a hostile server's are all that fit.
+            if !known.contains(&name) {
+                known.insert(name.clone());
+                evidence.name(Name::new(NameKind::CertSan, name, frame));
+            }
+        }
+        evidence.dropped += left;
+        evidence.certified_in_part |= !whole || evidence.dropped > before;
     }
 
     /// Whether the same was heard on this flow of late, and told all that it tells.

@@ -1,6 +1,6 @@
 //! TLS: what both sides' hellos tell, and a certificate.
 
-use lab_observe::{Disagreement, FlowRecord, NameKind, State};
+use lab_observe::{Disagreement, FlowRecord, NameKind, Observation, State};
 use sha2::{Digest, Sha256};
 
 use crate::conversation::{C, S, conversation};
@@ -75,6 +75,11 @@ fn certificate(issuer: &str, subject: &str, names: &[&str], address: Option<[u8;
 
 /// A connection whose server says this; its bytes come in segments of so many.
 fn connection(sni: &str, server: &[u8], segment: usize) -> FlowRecord {
+    served(sni, server, segment).flows.remove(0)
+}
+
+/// The capture of such a connection.
+fn served(sni: &str, server: &[u8], segment: usize) -> Observation {
     let mut wire = Wire::new();
     wire.tcp_opens(PHONE, SERVER, &[&client_hello(Some(sni), &["h2"])]);
     let mut seq = 5001;
@@ -82,7 +87,7 @@ fn connection(sni: &str, server: &[u8], segment: usize) -> FlowRecord {
         wire.tcp_segment(SERVER, PHONE, seq, part);
         seq += part.len() as u32;
     }
-    wire.observe().flows.remove(0)
+    wire.observe()
 }
 
 pub(crate) fn certified(issuer: &str, subject: &str, names: &[&str], address: Option<[u8; 4]>) -> Vec<u8> {
@@ -271,6 +276,25 @@ fn a_certificate_for_other_hosts_than_the_one_asked_for_is_a_disagreement() {
         let flow = connection(asked, &record(22, &certified("CA", names[0], names, None)), 1400);
         assert_eq!(flow.disagreement.contains(&Disagreement::SniCert), odd, "{asked} {names:?}");
     }
+}
+
+#[test]
+fn a_certificate_for_many_hosts_is_no_disagreement_where_the_one_asked_for_may_be_among_the_rest() {
+    let hosts: Vec<String> = (0..700).map(|number| format!("h{number}.cloud.example")).collect();
+    let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let flight = |count: usize| certified("CA", "cloud.example", &names[..count], None);
+    let records = |flight: &[u8]| flight.chunks(8000).flat_map(|part| record(22, part)).collect::<Vec<_>>();
+    let told = |flow: &FlowRecord| flow.names_of(NameKind::CertSan).count();
+    // All of them are told; more than a flow has room for are counted; of one that is cut, those before the cut.
+    let many = records(&flight(300));
+    let flow = connection(names[299], &many, 1400);
+    assert_eq!((told(&flow), &flow.disagreement[..]), (301, &[][..]));
+    let flow = connection("other.example", &many, 1400);
+    assert_eq!(flow.disagreement, [Disagreement::SniCert]);
+    let seen = served("other.example", &records(&flight(700)), 1400);
+    assert_eq!((seen.summary.names_evicted, &seen.flows[0].disagreement[..]), (701 - 511, &[][..]));
+    let flow = connection("other.example", &many[..1400], 1400);
+    assert!(told(&flow) > 10 && flow.disagreement.is_empty());
 }
 
 #[test]

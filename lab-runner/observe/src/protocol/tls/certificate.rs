@@ -4,6 +4,7 @@
 //! A walk over DER (X.690) that takes what there is of a certificate, whole or cut. Verifies nothing: what it tells is
 //! what the server says of itself.
 
+use crate::flow::MAX_NAMES;
 use crate::protocol::Fields;
 use crate::protocol::ber;
 
@@ -22,8 +23,6 @@ const IP_ADDRESS: u8 = 0x87;
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 /// id-ce-subjectAltName, 2.5.29.17.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 29, 17];
-/// Alternative names that are told; the record of a flow bounds them again.
-const MAX_NAMES: usize = 128;
 /// Parts of a distinguished name, and extensions.
 const MAX_PARTS: usize = 64;
 
@@ -34,6 +33,8 @@ pub(super) struct Certificate<'a> {
     pub(super) issuer: Option<&'a [u8]>,
     pub(super) names: Vec<&'a [u8]>,
     pub(super) addresses: Vec<&'a [u8]>,
+    /// Alternative names beyond as many as a flow has room for.
+    pub(super) left: u64,
 }
 
 impl Certificate<'_> {
@@ -102,14 +103,15 @@ fn alternative_names<'a>(mut extension: Fields<'a>, certificate: &mut Certificat
         }
     };
     let mut names = Fields(expect(&mut Fields(value), SEQUENCE)?);
-    for _ in 0..MAX_NAMES {
+    loop {
+        let has_room = certificate.names.len() + certificate.addresses.len() < MAX_NAMES;
         match element(&mut names)? {
-            (DNS_NAME, name) => certificate.names.push(name),
-            (IP_ADDRESS, address) => certificate.addresses.push(address),
+            (DNS_NAME, name) if has_room => certificate.names.push(name),
+            (IP_ADDRESS, address) if has_room => certificate.addresses.push(address),
+            (DNS_NAME | IP_ADDRESS, _) => certificate.left += 1,
             _ => {}
         }
     }
-    Some(())
 }
 
 /// The last common name of a distinguished name: the most specific (RFC 6125 §2.3.1).

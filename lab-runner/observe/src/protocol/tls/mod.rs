@@ -135,7 +135,9 @@ impl Session {
         let flight =
             record::handshake(bytes, scratch, |joined| matches!(read_flight(joined), Flight::Read { .. }));
         let room = |more_at: &usize| !shown.last && *more_at <= MAX_FLIGHT;
-        match (read_flight(flight.bytes), flight.more_at.filter(room)) {
+        let read = read_flight(flight.bytes);
+        let whole = matches!(read, Flight::Read { .. });
+        match (read, flight.more_at.filter(room)) {
             (Flight::Cut { missing, .. }, Some(more_at)) if bytes.len() + missing <= MAX_FLIGHT => {
                 self.need[side] = more_at.max(bytes.len() + missing);
                 Step::Took(0)
@@ -160,7 +162,7 @@ impl Session {
                     self.tell_version(version, facts);
                 }
                 if let Some(certificate) = certificate {
-                    tell_certificate(certificate, facts);
+                    tell_certificate(certificate, whole, facts);
                 }
                 self.ends(side, bytes)
             }
@@ -275,21 +277,15 @@ fn read_flight(bytes: &[u8]) -> Flight<'_> {
     Flight::Cut { version, certificate: None, missing: 0 }
 }
 
-pub(crate) fn tell_certificate(message: &[u8], facts: &mut Facts<'_, '_>) {
+/// Tells what a Certificate message says, `whole` or cut.
+pub(crate) fn tell_certificate(message: &[u8], whole: bool, facts: &mut Facts<'_, '_>) {
     let Some(certificate) = certificate::first(message) else { return };
-    for name in certificate.subject.iter().chain(&certificate.names) {
-        facts.name(NameKind::CertSan, name);
-    }
-    for &address in &certificate.addresses {
-        let ip = match *address {
-            [a, b, c, d] => IpAddr::from([a, b, c, d]),
-            _ => match <[u8; 16]>::try_from(address) {
-                Ok(bytes) => IpAddr::from(bytes),
-                Err(_) => continue,
-            },
-        };
-        facts.escaped(NameKind::CertSan, ip.to_string());
-    }
+    let names = certificate.subject.iter().chain(&certificate.names).copied();
+    let addresses = certificate.addresses.iter().filter_map(|address| match **address {
+        [a, b, c, d] => Some(IpAddr::from([a, b, c, d])),
+        _ => <[u8; 16]>::try_from(*address).ok().map(IpAddr::from),
+    });
+    facts.certified(names, addresses, certificate.left, whole);
     if certificate.is_tors() {
         facts.becomes("tor");
     }
