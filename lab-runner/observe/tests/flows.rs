@@ -2,7 +2,7 @@
 
 mod packets;
 
-use lab_observe::{Disagreement, NameKind, Reason, State};
+use lab_observe::{Disagreement, NameKind, Reason, State, Style, render_text};
 use packets::{Wire, client_hello, dns_answer, dns_query};
 
 const PHONE: &str = "192.0.2.10:40000";
@@ -266,6 +266,29 @@ fn a_number_that_the_phone_acknowledges_for_the_server_does_not_count() {
 }
 
 #[test]
+fn a_service_that_speaks_first_early_in_the_capture_goes_on_with_what_was_opened_before() {
+    const SHORT: &[u8] = b"\x40 protected";
+    let opener = |pause: u64, server: &str, port: u16, first: &[u8]| {
+        let phone = format!("192.0.2.10:{port}");
+        let mut wire = Wire::new();
+        wire.udp("192.0.2.11:40000", "198.51.100.7:9999", b"\x00\x01?");
+        wire.pause(pause);
+        wire.udp(server, &phone, first);
+        wire.udp(&phone, server, SHORT);
+        let flow = wire.observe().flows.remove(1);
+        assert_eq!((flow.packets, flow.answered), ([1, 1], true));
+        (flow.client.port(), flow.reason)
+    };
+    assert_eq!(opener(2, API, 50000, SHORT), (50000, Some(Reason::BeforeCapture)));
+    // Later, from no service, to none of a client's ports, or with what begins a connection, it is opened from outside.
+    assert_eq!(opener(40, API, 50000, SHORT).0, 443);
+    assert_eq!(opener(2, "198.51.100.20:4433", 50000, SHORT).0, 4433);
+    assert_eq!(opener(2, API, 5000, SHORT).0, 443);
+    assert_eq!(opener(2, API, 50000, b"\xc0 long").0, 443);
+    assert_eq!(opener(2, API, 50000, b"\x16\xfe\xfd").0, 443);
+}
+
+#[test]
 fn datagrams_from_an_end_to_itself_are_its_own() {
     for end in ["192.0.2.10:5000", "[2001:db8:1::10]:5000"] {
         let mut wire = Wire::new();
@@ -319,6 +342,9 @@ fn canary_frames_are_kept_and_other_ether_types_counted() {
     assert_eq!(seen.canaries[0].src_mac.to_string(), "02:00:00:00:00:0a");
     assert!(seen.canaries[0].payload.starts_with(b"lab canary 1") && seen.canaries[0].payload.len() == 32);
     assert_eq!(seen.summary.ether_types.get("0x0806"), Some(&1));
+    let mut told = Vec::new();
+    render_text(&seen, "", Style::Plain, &mut told).unwrap();
+    assert!(String::from_utf8(told).unwrap().contains("frames without IP: 1 ARP, 1 0x88b5\n"));
 }
 
 #[test]

@@ -16,6 +16,8 @@ const LAST: &str = "evidence";
 const RIGHT: [bool; 6] = [false, false, true, true, true, true];
 /// Frames that are shown of those that were odd.
 const SHOWN: usize = 3;
+/// Kinds of frames without IP that are told apart.
+const KINDS: usize = 6;
 
 /// Writes the endpoints of a capture, grouped by client, and its summary.
 ///
@@ -179,6 +181,32 @@ fn push_blanks(line: &mut String, mut count: usize) {
     }
 }
 
+/// What the frames without IP are, those first that there are most of.
+fn not_ip(summary: &Summary) -> Option<String> {
+    let mut kinds: Vec<(&str, u64)> =
+        summary.ether_types.iter().map(|(kind, frames)| (kind.as_str(), *frames)).collect();
+    kinds.sort_by_key(|(_, frames)| std::cmp::Reverse(*frames));
+    let (told, left) = kinds.split_at(kinds.len().min(KINDS));
+    let told: Vec<String> =
+        told.iter().map(|(kind, frames)| format!("{frames} {}", ether_type(kind))).collect();
+    let left: u64 = left.iter().map(|(_, frames)| frames).sum();
+    let others = if left > 0 { format!(", {left} others") } else { String::new() };
+    (!told.is_empty()).then(|| format!("frames without IP: {}{others}", told.join(", ")))
+}
+
+/// An EtherType in words, for those that are met at home (IANA's registry of IEEE 802 numbers).
+fn ether_type(kind: &str) -> &str {
+    match kind {
+        "0x0000" => "without EtherType",
+        "0x0806" => "ARP",
+        "0x888e" => "EAPOL",
+        "0x88cc" => "LLDP",
+        "0x88e1" => "HomePlug",
+        "0x893a" => "IEEE 1905",
+        _ => kind,
+    }
+}
+
 fn of_capture(summary: &Summary, style: Style, out: &mut impl Write) -> io::Result<()> {
     let mut line = format!("{} flows, {} packets, ", summary.flows, summary.packets);
     words::push_bytes(&mut line, summary.bytes);
@@ -193,6 +221,9 @@ fn of_capture(summary: &Summary, style: Style, out: &mut impl Write) -> io::Resu
         line.push_str(&format!(", {given_up} times a bound was reached"));
     }
     writeln!(out, "\n{}", style.bold(&line))?;
+    if let Some(not_ip) = not_ip(summary) {
+        writeln!(out, "{}", style.dim(&not_ip))?;
+    }
     for (kind, aside) in &summary.aside {
         writeln!(out, "{}", style.dim(&format!("left aside: {kind}, {} frames", aside.frames)))?;
     }
