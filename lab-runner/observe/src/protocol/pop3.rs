@@ -13,7 +13,10 @@ pub(crate) const PROTOCOL: StreamProtocol =
 static POP3: Text = Text { app: "pop3", end: b'\n', line };
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    if opening.side == SERVER && opening.bytes.starts_with(b"+OK") { Probe::Yes } else { Probe::No }
+    // Its server speaks first; to a client that did, others say the same (Redis).
+    let answers = opening.late && opening.from_start;
+    let is_it = opening.side == SERVER && !answers && opening.bytes.starts_with(b"+OK");
+    if is_it { Probe::Yes } else { Probe::No }
 }
 
 fn line(side: usize, line: &[u8], facts: &mut Facts<'_, '_>) {

@@ -20,6 +20,9 @@ pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol {
 const SESSION_REQUEST: u8 = 0x81;
 const SMB1: &[u8] = b"\xffSMB";
 const SMB2: &[u8] = b"\xfeSMB";
+/// What SMB 3 encrypts or compresses ([MS-SMB2] §2.2.41, §2.2.42).
+const ENCRYPTED: &[u8] = b"\xfdSMB";
+const COMPRESSED: &[u8] = b"\xfcSMB";
 /// Bytes of a message that are looked at.
 const MAX_LOOK: usize = 2048;
 /// Messages of either side; a session and its first share are set up by then.
@@ -37,7 +40,9 @@ const DNS_COMPUTER_NAME: u16 = 3;
 fn probe(opening: &Opening<'_>) -> Probe {
     let told = match opening.bytes {
         [SESSION_REQUEST, 0, 0, 68, rest @ ..] => netbios::decoded(rest).is_some(),
-        [0, 0 | 1, _, _, rest @ ..] => rest.starts_with(SMB1) || rest.starts_with(SMB2),
+        [0, 0 | 1, _, _, rest @ ..] => {
+            [SMB1, SMB2, ENCRYPTED, COMPRESSED].iter().any(|kind| rest.starts_with(kind))
+        }
         _ => false,
     };
     if told { Probe::Yes } else { Probe::No }
@@ -86,6 +91,11 @@ fn message(side: usize, kind: u8, bytes: &[u8], facts: &mut Facts<'_, '_>) {
         for name in [bytes.get(..34), bytes.get(34..)].into_iter().flatten().filter_map(netbios::decoded) {
             facts.escaped(NameKind::Netbios, name);
         }
+        return;
+    }
+    if bytes.starts_with(ENCRYPTED) || bytes.starts_with(COMPRESSED) {
+        facts.recognised("smb");
+        facts.version("3");
         return;
     }
     if bytes.starts_with(SMB1) {

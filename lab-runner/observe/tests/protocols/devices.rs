@@ -97,6 +97,18 @@ fn peers_terminals_and_stores_are_told_by_their_first_bytes() {
     assert_eq!(conversation(2323, &[(S, &[0xff, 0xfd, 1])]).app, "unknown");
     let flow = conversation(6379, &[(C, b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")]);
     assert_eq!((flow.app.as_str(), flow.carries), ("redis", vec!["credentials".into()]));
+    // A command in words, and an answer that reads as the greeting of POP3.
+    assert_eq!(conversation(6379, &[(C, b"set test 1\n"), (S, b"+OK\r\n")]).app, "unknown");
+    assert_eq!(conversation(1110, &[(S, b"+OK ready\r\n")]).app, "pop3");
+}
+
+#[test]
+fn a_session_of_smb_3_is_told_by_what_it_encrypts() {
+    for kind in [0xfd, 0xfc] {
+        let body = [&[kind][..], b"SMB", &[0x5c; 60]].concat();
+        let flow = conversation(4450, &[(C, &[&[0, 0, 0, 64][..], &body].concat())]);
+        assert_eq!((flow.app.as_str(), flow.version.as_deref()), ("smb", Some("3")));
+    }
 }
 
 #[test]

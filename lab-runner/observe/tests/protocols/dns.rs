@@ -136,6 +136,19 @@ fn a_plain_question_is_told_on_any_port() {
         ("dns", vec!["api.nucleus-u8.example"])
     );
     assert_eq!(flows[1].app, "unknown");
+
+    // Over TCP it has to come alone.
+    let question = question("api.nucleus-u8.example", A);
+    let framed = [&(question.len() as u16).to_be_bytes()[..], &question].concat();
+    let mut wire = Wire::new();
+    wire.tcp_opens("192.0.2.10:50002", "203.0.113.66:8053", &[&framed]);
+    wire.tcp_opens("192.0.2.10:50003", "203.0.113.66:8053", &[&[&framed[..], &[0]].concat()]);
+    let flows = wire.observe().flows;
+    assert_eq!(
+        (flows[0].app.as_str(), names(&flows[0], NameKind::DnsQuery)),
+        ("dns", vec!["api.nucleus-u8.example"])
+    );
+    assert_eq!(flows[1].app, "unknown");
 }
 
 #[test]

@@ -27,7 +27,7 @@ const NETBIOS_PORT: u16 = 137;
 /// Questions of which the answer is awaited.
 const MAX_ASKED: usize = 64;
 
-/// DNS over TCP (RFC 1035 §4.2.2).
+/// DNS over TCP (RFC 1035 §4.2.2), on another port than its own if a plain question or answer comes alone.
 pub(crate) const OVER_TCP: StreamProtocol = StreamProtocol { begins: Begins::ANYHOW, probe, open };
 
 /// Whatever comes first to a resolver's port, a question may come later; elsewhere the bytes must be a message.
@@ -69,7 +69,14 @@ fn is_plain(bytes: &[u8]) -> bool {
 }
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    if opening.ports[1] == PORT && !opening.late { Probe::Yes } else { Probe::No }
+    let is_mine = match opening.ports[1] {
+        PORT => !opening.late,
+        // A whole message and nothing else, as plain as one over UDP has to be.
+        _ => be16(opening.bytes, 0).is_some_and(|length| {
+            usize::from(length) + 2 == opening.bytes.len() && is_plain(&opening.bytes[2..])
+        }),
+    };
+    if is_mine { Probe::Yes } else { Probe::No }
 }
 
 fn open(_: &Opening<'_>) -> Box<dyn Dialogue> {
