@@ -4,10 +4,13 @@
 
 use crate::flow::{CLIENT, Flow, Hot, SERVER, UNKNOWN};
 use crate::names::Known;
-use crate::record::{FlowRecord, NameKind};
+use crate::record::{FlowRecord, Name, NameKind};
 
 /// Notes kept; a flow that says more is dull.
 const MAX_NOTES: usize = 1024;
+
+/// Names that are told in one note.
+const MAX_LISTED: usize = 8;
 
 /// Why a flow is called what it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,8 +110,9 @@ impl Watched {
             self.version = version.map(str::to_owned);
             note(format!("version {}", version.unwrap_or("-")));
         }
-        for name in evidence.names.iter().skip(self.names) {
-            note(format!("{}: {}", told_by(name.kind), name.name));
+        let names = evidence.names.get(self.names..).unwrap_or(&[]);
+        for told in names.chunk_by(|one, next| [one.kind, next.kind] == [NameKind::CertSan; 2]) {
+            note(format!("{}: {}", told_by(told[0].kind), listed(told)));
         }
         self.names = evidence.names.len();
         for (word, _) in evidence.weird.iter().skip(self.weird) {
@@ -171,6 +175,16 @@ impl Watched {
     pub(crate) fn explained(mut self, flow: FlowRecord) -> Explanation {
         self.notes.sort_by_key(|note| note.frame);
         Explanation { flow, notes: self.notes, more: self.more }
+    }
+}
+
+/// Names in a row, of which the last ones are only counted: a certificate may be for hundreds of hosts.
+fn listed(names: &[Name]) -> String {
+    let (told, left) = names.split_at(names.len().min(MAX_LISTED));
+    let told: Vec<&str> = told.iter().map(|name| name.name.as_str()).collect();
+    match left.len() {
+        0 => told.join(", "),
+        left => format!("{} and {left} more", told.join(", ")),
     }
 }
 

@@ -232,8 +232,7 @@ impl Reader<'_, '_> {
                     *self.tries = [0; 2];
                     *self.switches += 1;
                     if *self.switches > MAX_SWITCHES {
-                        self.facts.weird("protocol_changes");
-                        self.facts.unread();
+                        self.facts.doubt("protocol_changes");
                         return Fed::Done;
                     }
                 }

@@ -120,12 +120,10 @@ impl Message {
         match self.pieces.add(fragment.offset, fragment.body, facts.context.budget) {
             Taken::Fine => {}
             Taken::Conflict => {
-                facts.weird("dtls_fragment_conflict");
-                facts.unread();
+                facts.doubt("dtls_fragment_conflict");
             }
             Taken::TooMuch => {
-                facts.weird("dtls_fragments_too_many");
-                facts.unread();
+                facts.doubt("dtls_fragments_too_many");
             }
         }
     }
@@ -206,8 +204,7 @@ impl Handshake {
         let mut over = self.datagrams >= MAX_DATAGRAMS;
         if over && !self.passed_on && !self.told && self.seen != [true; 2] {
             // As many that nobody answers may only be there to be looked at instead of those that follow.
-            facts.weird("dtls_without_hello");
-            facts.unread();
+            facts.doubt("dtls_without_hello");
         }
         let mut rest = datagram.bytes;
         for _ in 0..MAX_RECORDS {
@@ -240,8 +237,7 @@ impl Handshake {
         if self.strange < MAX_STRANGE {
             return false;
         }
-        facts.weird("dtls_refused");
-        facts.unread();
+        facts.doubt("dtls_refused");
         true
     }
 
@@ -284,8 +280,7 @@ impl Handshake {
     /// A hello that is left before it was whole, for another or for what is encrypted, may be the one that counts.
     fn leaves(&self, facts: &mut Facts<'_, '_>) {
         if !self.passed_on && self.hello.is_missing() {
-            facts.weird("dtls_hello_left");
-            facts.unread();
+            facts.doubt("dtls_hello_left");
         }
     }
 

@@ -179,6 +179,12 @@ impl Facts<'_, '_> {
         self.context.oddities.note(word, frame);
     }
 
+    /// An oddity behind which there may be more than the names tell.
+    pub(crate) fn doubt(&mut self, word: &'static str) {
+        self.weird(word);
+        self.unread();
+    }
+
     /// Payload that claimed to be of a parsed protocol could not be read: there may be more than the names tell.
     pub(crate) fn unread(&mut self) {
         self.flow.unread = true;

@@ -171,8 +171,7 @@ impl Dialogue for Asked {
             };
             let read = read(facts, side, message, self);
             if read == Some(Read::Cut) || whole.is_none() {
-                facts.weird("dns_cut");
-                facts.unread();
+                facts.doubt("dns_cut");
             }
             if read.is_none() {
                 malformed(facts);
@@ -200,14 +199,12 @@ pub(super) fn plain_name(bytes: &[u8]) -> Option<String> {
 
 /// Counts what is no DNS where DNS should be.
 fn malformed(facts: &mut Facts<'_, '_>) {
-    facts.weird("dns_malformed");
-    facts.unread();
+    facts.doubt("dns_malformed");
 }
 
 fn damaged(facts: &mut Facts<'_, '_>, cut: bool) {
     if cut {
-        facts.weird("dns_cut");
-        facts.unread();
+        facts.doubt("dns_cut");
         facts.lossy();
     }
 }
@@ -256,8 +253,7 @@ fn read_into(
     }
     if message.trailing {
         // A channel could be hidden there.
-        facts.weird("dns_trailing_bytes");
-        facts.unread();
+        facts.doubt("dns_trailing_bytes");
     }
     for question in &message.questions {
         let qtype = (!is_local).then(|| record::type_word(question.kind)).flatten();
@@ -293,8 +289,7 @@ fn read_into(
                 }
             }
             (true, _) => {
-                facts.weird("dns_answer_from_client");
-                facts.unread();
+                facts.doubt("dns_answer_from_client");
             }
             (false, false) => {}
         }

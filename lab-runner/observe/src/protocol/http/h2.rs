@@ -58,9 +58,8 @@ impl Dialogue for Connection {
         }
         if shown.after_gap {
             // Neither where a frame begins nor what the table holds is known any more.
-            facts.weird("http2_gap");
             facts.lossy();
-            facts.unread();
+            facts.doubt("http2_gap");
             return Step::Done;
         }
         if bytes.len() < self.need && !shown.last {
@@ -98,8 +97,7 @@ impl Dialogue for Connection {
 }
 
 fn gives_up(facts: &mut Facts<'_, '_>) -> Step {
-    facts.weird("http2_malformed");
-    facts.unread();
+    facts.doubt("http2_malformed");
     Step::Done
 }
 

@@ -78,8 +78,7 @@ impl Connection {
                 return Step::NotMine;
             }
             if progress.lost {
-                facts.weird("http_malformed");
-                facts.unread();
+                facts.doubt("http_malformed");
             }
             // A method alone may be another protocol's word; a line that was cut is given the benefit of the doubt.
             if self.requests.has_begun() || shown.last {

@@ -183,7 +183,7 @@ impl Connection {
                 continue;
             }
             if !by_client && !self.answered && begins_as_well(&packet) {
-                doubt("quic_both_begin", facts);
+                facts.doubt("quic_both_begin");
             }
             if !self.told {
                 self.sealed |= packet.kind != Kind::Retry;
@@ -193,9 +193,9 @@ impl Connection {
         }
         match Long::read(rest) {
             Some(long) if long.number == 0 => self.sent_back |= !by_client && long.is_negotiation(),
-            Some(_) if Packet::read(rest).is_some() => doubt("quic_packets_too_many", facts),
+            Some(_) if Packet::read(rest).is_some() => facts.doubt("quic_packets_too_many"),
             Some(long) if self.told && rest.len() == bytes.len() && Version::of(long.number).is_none() => {
-                doubt("quic_version_unknown", facts);
+                facts.doubt("quic_version_unknown");
             }
             _ => {}
         }
@@ -224,7 +224,7 @@ impl Connection {
     fn is_too_much(&mut self, facts: &mut Facts<'_, '_>) -> bool {
         let is_too_much = self.datagrams >= MAX_DATAGRAMS || (self.told && self.keys_made >= MAX_KEYS);
         if is_too_much && self.told {
-            doubt("quic_begins_too_often", facts);
+            facts.doubt("quic_begins_too_often");
         }
         is_too_much
     }
@@ -232,7 +232,7 @@ impl Connection {
     /// A hello that had begun is left for another, or the server goes on without it: it may be the one that counts.
     fn leaves(&self, facts: &mut Facts<'_, '_>) {
         if self.crypto.end() > self.read {
-            doubt("quic_hello_left", facts);
+            facts.doubt("quic_hello_left");
         }
     }
 
@@ -245,7 +245,7 @@ impl Connection {
         if self.strange < MAX_STRANGE {
             return false;
         }
-        doubt("quic_refused", facts);
+        facts.doubt("quic_refused");
         true
     }
 
@@ -281,7 +281,7 @@ impl Connection {
         let crypto::Read { taken, whole } =
             crypto::take(&frames, google, &mut self.crypto, facts.context.budget);
         if !whole {
-            doubt("quic_frame_unknown", facts);
+            facts.doubt("quic_frame_unknown");
         }
         if self.answered {
             if self.crypto.is_empty() {
@@ -296,8 +296,8 @@ impl Connection {
         tell_version(number, facts);
         match taken {
             Taken::Fine => {}
-            Taken::Conflict => doubt("quic_crypto_conflict", facts),
-            Taken::TooMuch => doubt("quic_crypto_too_much", facts),
+            Taken::Conflict => facts.doubt("quic_crypto_conflict"),
+            Taken::TooMuch => facts.doubt("quic_crypto_too_much"),
         }
         loop {
             match crypto::hello(self.crypto.so_far().get(self.read..).unwrap_or(&[])) {
@@ -314,7 +314,7 @@ impl Connection {
                     return;
                 }
                 Err(()) => {
-                    doubt("quic_without_hello", facts);
+                    facts.doubt("quic_without_hello");
                     self.ends(facts);
                     return;
                 }
@@ -372,11 +372,6 @@ fn unseal(packet: &Packet<'_>, dcid: &[u8]) -> Option<(Keys, Vec<u8>)> {
 fn begins_as_well(packet: &Packet<'_>) -> bool {
     let dcid = packet.header.dcid;
     packet.kind == Kind::Initial && dcid.len() >= 8 && unseal(packet, dcid).is_some()
-}
-
-fn doubt(word: &'static str, facts: &mut Facts<'_, '_>) {
-    facts.weird(word);
-    facts.unread();
 }
 
 /// Notes what the hello says; the version is QUIC's.

@@ -69,8 +69,7 @@ impl Dialogue for Messages {
         let mut at = 0;
         while bytes.len() - at >= HEADER {
             let Some((from, to)) = self.unit(&bytes[at..]) else {
-                facts.weird("stun_out_of_step");
-                facts.unread();
+                facts.doubt("stun_out_of_step");
                 return Step::Done;
             };
             let Some(unit) = bytes.get(at + from..at + to) else { break };

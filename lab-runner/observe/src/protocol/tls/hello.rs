@@ -88,8 +88,7 @@ impl ClientHello {
             facts.hides_its_name();
         }
         if self.cut {
-            facts.weird("client_hello_cut");
-            facts.unread();
+            facts.doubt("client_hello_cut");
             if self.sni.is_none() {
                 facts.lossy();
             }

@@ -92,8 +92,7 @@ impl Session {
                     self.need[CLIENT] = rest.len() + 1;
                     return Step::Took(others);
                 }
-                facts.weird("tls_without_hello");
-                facts.unread();
+                facts.doubt("tls_without_hello");
                 self.ends(CLIENT, bytes)
             }
             // Its hello was lost.
@@ -113,8 +112,7 @@ impl Session {
         if first && !record::is_record(bytes) {
             if !self.late && !shown.after_gap && facts.opening_seen() {
                 // A hello that no server of TLS takes may only have been there to show a name.
-                facts.weird("tls_refused");
-                facts.unread();
+                facts.doubt("tls_refused");
             }
             return self.ends(side, bytes);
         }
@@ -153,8 +151,7 @@ impl Session {
                 }
                 if hello.is_some_and(|hello| hello::is_retry(hello.body)) {
                     if self.behind >= MAX_FLIGHT {
-                        facts.weird("tls_without_hello");
-                        facts.unread();
+                        facts.doubt("tls_without_hello");
                     }
                     (self.over[CLIENT], self.retried, self.need[CLIENT]) = (false, true, 0);
                 }

@@ -134,8 +134,7 @@ impl Dialogue for Nameless {
                 && !shown.after_gap
                 && facts.opening_seen()
             {
-                facts.weird("tls_without_hello");
-                facts.unread();
+                facts.doubt("tls_without_hello");
             }
             match behind {
                 Behind::Hello(at) => {
