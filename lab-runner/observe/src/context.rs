@@ -7,6 +7,7 @@ use crate::observer::Options;
 use crate::protocol::dns::message::Message;
 use crate::protocol::quic::Paths;
 use crate::protocol::repeats::Repeats;
+use crate::room::Room;
 use crate::stream::Budget;
 use crate::weird::Oddities;
 
@@ -14,6 +15,7 @@ use crate::weird::Oddities;
 pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) budget: Budget,
+    pub(crate) room: Room,
     pub(crate) oddities: Oddities,
     pub(crate) paths: Paths,
     pub(crate) repeats: Repeats,
@@ -29,6 +31,7 @@ impl Shared {
         Self {
             names: Names::new(options.max_answers),
             budget: Budget::new(options.stream_bytes),
+            room: Room::new(options.kept_bytes),
             oddities: Oddities::default(),
             paths: Paths::default(),
             repeats: Repeats::default(),
@@ -39,10 +42,10 @@ impl Shared {
 
     /// For the parsers of a flow, which look at a frame.
     pub(crate) fn context<'a>(&'a mut self, frame: u64, hot: &'a Hot) -> Context<'a> {
-        let Self { names, budget, oddities, paths, repeats, scratch, message } = self;
+        let Self { names, budget, room, oddities, paths, repeats, scratch, message } = self;
         // The fast path comes straight here.
         names.reached(frame, 0);
-        Context { frame, hot, names, budget, oddities, paths, repeats, scratch, message }
+        Context { frame, hot, names, budget, room, oddities, paths, repeats, scratch, message }
     }
 }
 
@@ -53,6 +56,7 @@ pub(crate) struct Context<'a> {
     pub(crate) hot: &'a Hot,
     pub(crate) names: &'a mut Names,
     pub(crate) budget: &'a mut Budget,
+    pub(crate) room: &'a mut Room,
     pub(crate) oddities: &'a mut Oddities,
     pub(crate) paths: &'a mut Paths,
     pub(crate) repeats: &'a mut Repeats,

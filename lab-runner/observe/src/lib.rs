@@ -27,6 +27,7 @@ mod ports;
 mod protocol;
 pub mod record;
 mod render;
+mod room;
 mod state;
 mod stream;
 mod tcp;

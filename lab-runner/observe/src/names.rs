@@ -181,10 +181,14 @@ impl Names {
     pub(crate) fn sent_from(&mut self, mac: Option<MacAddr>, addr: Addr) {
         let Some(mac) = mac.filter(|_| !self.over) else { return };
         let is_last = self.sender == Some((mac, addr));
-        if !is_last
-            && (addr.is_local() || (self.behind.len() >= MAX_CLIENTS && !self.behind.contains_key(&mac)))
-        {
-            return;
+        if !is_last {
+            if addr.is_local() {
+                return;
+            }
+            if self.behind.len() >= MAX_CLIENTS && !self.behind.contains_key(&mac) {
+                self.evicted += 1;
+                return;
+            }
         }
         let now = self.moment();
         if is_last {
@@ -210,8 +214,9 @@ impl Names {
         }
         let now = self.moment();
         for client in [Some(Client::Ip(addr)), mac.map(Client::Mac)].into_iter().flatten() {
-            if let Some(habits) = self.client(client) {
-                set(habits, now);
+            match self.client(client) {
+                Some(habits) => set(habits, now),
+                None => self.evicted += 1,
             }
         }
     }
@@ -257,8 +262,9 @@ impl Names {
                 // Most addresses have one name.
                 let answers = self.answers.entry(key).or_insert_with(|| Vec::with_capacity(1));
                 answers.push(Answer { name, chain, frame, ttl: address.ttl, at });
-                if let Some(habits) = self.client(client) {
-                    habits.is_told = true;
+                match self.client(client) {
+                    Some(habits) => habits.is_told = true,
+                    None => self.evicted += 1,
                 }
             }
         }

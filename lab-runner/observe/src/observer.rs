@@ -45,11 +45,14 @@ pub struct Options {
     pub max_answers: usize,
     /// Bytes of TCP streams held at one time, over all flows.
     pub stream_bytes: usize,
+    /// Bytes that flows keep until the end, names above all, beside 512 for each flow; names that don't fit are counted in
+    /// [`Summary::names_evicted`].
+    pub kept_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_flows: 1 << 20, max_answers: 1 << 18, stream_bytes: 32 << 20 }
+        Self { max_flows: 1 << 20, max_answers: 1 << 18, stream_bytes: 32 << 20, kept_bytes: 32 << 20 }
     }
 }
 

@@ -124,6 +124,9 @@ pub(crate) fn advance(
     let done =
         with(&mut tcp, side, flow, context, |stream, reading| stream.push(seq, payload, wire_len, reading));
     tcp.done |= done || tcp.streams[side].is_dead() || !(tcp.reads(CLIENT) || tcp.reads(SERVER));
+    if tcp.done {
+        tcp.speaks = None;
+    }
     for side in [CLIENT, SERVER] {
         match tcp.done {
             true => tcp.streams[side].release(context.budget),

@@ -186,6 +186,77 @@ fn a_million_flows_that_each_leave_half_a_hello() {
 }
 
 #[test]
+fn names_by_the_hundred_in_small_datagrams() {
+    // Questions whose names are but a label and a pointer to a long end, another for each of a flow's eight datagrams.
+    let mut message =
+        dns_query(7, &["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(40)].join("."));
+    message[4..6].copy_from_slice(&61_u16.to_be_bytes());
+    for _ in 0..60 {
+        message.extend([3, 0, 0, 0, 0xc0, 12, 0, 1, 0, 1]);
+    }
+    let first = message.len() - 600 + 42;
+    let mut wire = Wire::new();
+    wire.udp(NEAR, "203.0.113.53:53", &message);
+    let seen = Trial {
+        work: 60,
+        most_memory: FIXED + PER_FLOW * 2000,
+        ..trial(16_000, &|number, frame| {
+            frame.clear();
+            frame.extend(&wire.frames[0]);
+            frame[26..30].copy_from_slice(&(0x0a00_0000 + number / 8).to_be_bytes());
+            for question in 0..60 {
+                let at = first + 10 * question + 1;
+                frame[at..at + 3]
+                    .copy_from_slice(format!("{:03}", number as usize % 8 * 60 + question).as_bytes());
+            }
+        })
+    }
+    .run();
+    assert_eq!(seen.flows.len(), 2000);
+    assert!(seen.summary.names_evicted > 500_000 && !seen.summary.complete());
+}
+
+#[test]
+fn clients_that_each_ask_a_resolver() {
+    let mut wire = Wire::new();
+    wire.udp(NEAR, "203.0.113.53:53", &dns_query(7, "api.example"));
+    let seen = Trial {
+        most_memory: FIXED + PER_FLOW * 100_000,
+        ..trial(100_000, &|number, frame| {
+            frame.clear();
+            frame.extend(&wire.frames[0]);
+            frame[26..30].copy_from_slice(&(0x0a00_0000 + number).to_be_bytes());
+        })
+    }
+    .run();
+    // More than are kept apart.
+    assert!(seen.summary.names_evicted > 30_000 && !seen.summary.complete());
+}
+
+#[test]
+fn tables_of_fields_by_the_thousand() {
+    // HTTP/2 in clear text: fields to be remembered, two bytes each (RFC 7541 §6.2.1).
+    let fields = [0x44, 0].repeat(110);
+    let opening =
+        [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0, 0, fields.len() as u8, 1, 4, 0, 0, 0, 1][..], &fields];
+    let opening = opening.concat();
+    let template = template(8080, &opening);
+    let seen = Trial {
+        work: 4,
+        most_memory: FIXED + POOL + PER_FLOW * 50_000,
+        ..trial(200_000, &|number, frame| {
+            segment(&template, number % 4, 0, &opening, frame);
+            let client = (0x0a00_0000 + number / 4).to_be_bytes();
+            let at = if number % 4 == 1 { 30 } else { 26 };
+            frame[at..at + 4].copy_from_slice(&client);
+        })
+    }
+    .run();
+    assert_eq!(seen.flows.len(), 50_000);
+    assert!(seen.summary.streams_evicted > 10_000 && !seen.summary.complete());
+}
+
+#[test]
 fn flows_above_the_bound_are_counted_and_take_no_memory() {
     let mut wire = Wire::new();
     wire.udp(NEAR, "198.51.100.20:4444", b"hello");

@@ -33,7 +33,7 @@ fn conversation() -> Wire {
 /// Observes frames, with their times in seconds and their links, thrice: as they are, cut to what was consulted, all on
 /// the slow path, and in two halves where none of the bounds is near.
 fn thrice(frames: &[(u64, u16, Vec<u8>)]) {
-    let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 4096 };
+    let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 4096, kept_bytes: 4096 };
     let frames = frames.iter().map(|(seconds, link_type, bytes)| Frame {
         ts_ns: seconds * 1_000_000_000,
         data: bytes,

@@ -6,7 +6,7 @@ use lab_observe::{Halves, Observer, Options, Style, observe, render_json, render
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let options = Options { max_flows: 256, max_answers: 64, stream_bytes: 1 << 18 };
+    let options = Options { max_flows: 256, max_answers: 64, stream_bytes: 1 << 18, kept_bytes: 1 << 14 };
     let mut again = Observer::new(options.clone());
     again.explain(u64::MAX);
     let read = again.read(bytes);

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 const LINKS: [u16; 16] = [1, 1, 101, 0, 113, 276, 9, 104, 105, 127, 119, 192, 239, 258, 51, 187];
 
 fuzz_target!(|bytes: &[u8]| {
-    let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16 };
+    let options = Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 16, kept_bytes: 1 << 14 };
     let (mut whole, mut again) = (Observer::new(options.clone()), Observer::new(options.clone()));
     let mut frames = Vec::new();
     // On the slow path.

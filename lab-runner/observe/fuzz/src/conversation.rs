@@ -21,7 +21,7 @@ const MOST: usize = 65_000;
 
 /// Small bounds, so that they are reached.
 pub fn options() -> Options {
-    Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 17 }
+    Options { max_flows: 64, max_answers: 16, stream_bytes: 1 << 17, kept_bytes: 1 << 16 }
 }
 
 /// A conversation that is observed while it is made.

@@ -94,15 +94,13 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
+    /// Whether another name fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.names.len() < MAX_NAMES
+    }
+
     /// Adds a name that it does not [have](Self::has).
     pub(crate) fn name(&mut self, name: Name) {
-        if name.name.is_empty() {
-            return;
-        }
-        if self.names.len() >= MAX_NAMES {
-            self.dropped += 1;
-            return;
-        }
         if self.names.is_empty() {
             // Most flows have one.
             self.names.reserve_exact(1);

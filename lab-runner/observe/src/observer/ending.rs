@@ -89,7 +89,7 @@ impl Observer {
     /// What is told beside the flows, once they were told.
     pub(crate) fn ended(mut self, names: &Names) -> Ended {
         self.summary.names_evicted += names.evicted;
-        self.summary.streams_evicted = self.shared.budget.evicted;
+        self.summary.streams_evicted = self.shared.budget.evicted + self.shared.room.evicted;
         self.summary.ether_types =
             self.ether_types.iter().map(|(kind, count)| (format!("0x{kind:04x}"), *count)).collect();
         let oddities: Oddities = self.shared.oddities;

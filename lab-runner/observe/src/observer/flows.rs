@@ -78,6 +78,7 @@ impl Observer {
         let begun_ns = self.begun_ns.unwrap_or_default();
         let client_was_low = before.map(|index| self.flows.hot[index].client_is_low);
         let before = before.map(|index| &mut self.flows.cold[index]);
+        self.shared.room.flow_begins();
         let (flow, client_is_low) = opening::begin(packet, forward, before.zip(client_was_low), begun_ns);
         self.shared.names.sent_from(packet.src_mac(), packet.ends.src.0);
         let mut hot = Hot::new(key, client_is_low, flow.client_mac);

@@ -111,6 +111,7 @@ impl Observer {
             half.part = part;
             half.other = Some(Other { errors, disagrees: false });
             half.shared.paths.shared();
+            half.shared.room.halve();
             half
         };
         [half(Part::First, Errors::Tell(tell)), half(Part::Second, Errors::Hear(hear))]
@@ -131,6 +132,8 @@ impl Observer {
         self.summary.flows_refused + other.summary.flows_refused > 0
             || self.flows.len() + other.flows.len() > options.max_flows
             || self.shared.budget.would_be_bound(&other.shared.budget, options.stream_bytes)
+            || self.shared.room.was_full
+            || other.shared.room.was_full
             || self.shared.paths.would_find(&other.shared.paths)
             || self.fragments.would_be_bound(&other.fragments)
     }

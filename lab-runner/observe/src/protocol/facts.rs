@@ -61,12 +61,33 @@ impl Facts<'_, '_> {
         name: impl AsRef<str> + Into<String>,
         qtype: Option<&str>,
     ) {
-        let evidence = self.flow.evidence();
         // The same is told again and again.
-        if !evidence.has(kind, name.as_ref(), qtype) {
+        if !self.flow.evidence().has(kind, name.as_ref(), qtype) {
             let name = Name::new(kind, name, self.context.frame);
-            evidence.name(Name { qtype: qtype.map(Into::into), ..name });
+            self.keep(Name { qtype: qtype.map(Into::into), ..name });
         }
+    }
+
+    /// Keeps a name that is new, where there is room.
+    fn keep(&mut self, name: Name) {
+        if name.name.is_empty() {
+            return;
+        }
+        let evidence = self.flow.evidence();
+        let bytes = size_of::<Name>() + name.name.len() + name.qtype.as_ref().map_or(0, String::len);
+        if evidence.has_room() && self.context.room.take(bytes) {
+            evidence.name(name);
+        } else {
+            evidence.dropped += 1;
+        }
+    }
+
+    /// Whether there is room for so many bytes that a parser keeps to the flow's end; if not, a stream is given up.
+    #[must_use]
+    pub(crate) fn keeps(&mut self, bytes: usize) -> bool {
+        let fits = self.context.room.take(bytes);
+        self.context.room.evicted += u64::from(!fits);
+        fits
     }
 
     /// The names in a server's certificate, which may be many, and how many more there are; `whole` where it was seen to
@@ -81,6 +102,7 @@ impl Facts<'_, '_> {
         let frame = self.context.frame;
         let evidence = self.flow.evidence();
         let before = evidence.dropped;
+        evidence.dropped += left;
         let told = evidence.names.iter().filter(|name| name.kind == NameKind::CertSan);
         let mut known: HashSet<String, Hasher> = told.map(|name| name.name.clone()).collect();
         let names = names.map(|name| escape::name(name, MAX_NAME));
@@ -88,10 +110,10 @@ impl Facts<'_, '_> {
             // Looked up, and not sought among the others as elsewhere: a hostile server's are all that fit.
             if !known.contains(&name) {
                 known.insert(name.clone());
-                evidence.name(Name::new(NameKind::CertSan, name, frame));
+                self.keep(Name::new(NameKind::CertSan, name, frame));
             }
         }
-        evidence.dropped += left;
+        let evidence = self.flow.evidence();
         evidence.certified_in_part |= !whole || evidence.dropped > before;
     }
 

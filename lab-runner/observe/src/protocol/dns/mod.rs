@@ -7,6 +7,8 @@ pub(crate) mod message;
 mod name;
 mod record;
 
+use std::hash::BuildHasher;
+
 use self::message::Message;
 use super::begins::Begins;
 use super::facts::Facts;
@@ -14,6 +16,7 @@ use super::interface::{
     Conversation, Datagram, DatagramProtocol, Dialogue, Heard, Opening, Probe, Shown, Step, StreamProtocol,
 };
 use crate::flow::CLIENT;
+use crate::hash::Hasher;
 use crate::link::be16;
 use crate::record::NameKind;
 
@@ -86,7 +89,9 @@ fn open(_: &Opening<'_>) -> Box<dyn Dialogue> {
 /// Questions that were seen on a flow.
 #[derive(Debug, Default)]
 struct Asked {
-    open: Vec<(u16, String)>,
+    /// Its number, and its name, hashed: a name may be as long as a hundred such.
+    open: Vec<(u16, u64)>,
+    hasher: Hasher,
     oldest: usize,
     /// Who reads what is no DNS, where the first datagram was none.
     instead: Option<Box<dyn Conversation>>,
@@ -94,19 +99,24 @@ struct Asked {
 
 impl Asked {
     fn ask(&mut self, id: u16, name: &str) {
-        if self.was_asked(id, name) {
+        let question = self.question(id, name);
+        if self.open.contains(&question) {
             return;
         }
         if self.open.len() < MAX_ASKED {
-            self.open.push((id, name.to_owned()));
+            self.open.push(question);
         } else {
-            self.open[self.oldest] = (id, name.to_owned());
+            self.open[self.oldest] = question;
             self.oldest = (self.oldest + 1) % MAX_ASKED;
         }
     }
 
     fn was_asked(&self, id: u16, name: &str) -> bool {
-        self.open.iter().any(|(known, asked)| *known == id && asked == name)
+        self.open.contains(&self.question(id, name))
+    }
+
+    fn question(&self, id: u16, name: &str) -> (u16, u64) {
+        (id, self.hasher.hash_one(name))
     }
 }
 

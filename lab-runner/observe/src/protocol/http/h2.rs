@@ -34,6 +34,8 @@ fn probe(opening: &Opening<'_>) -> Probe {
 struct Connection {
     begun: bool,
     fields: Decoder,
+    /// The most that the table of fields ever held, in bytes.
+    held: usize,
     /// Bytes of a frame's payload that are still to come and tell nothing.
     skip: usize,
     /// Bytes below which there is no whole block of fields.
@@ -83,6 +85,13 @@ impl Dialogue for Connection {
                     {
                         return gives_up(facts);
                     }
+                    let more = self.fields.size().saturating_sub(self.held);
+                    if more > 0 && !facts.keeps(more) {
+                        facts.lossy();
+                        facts.unread();
+                        return Step::Done;
+                    }
+                    self.held += more;
                     at += length;
                 }
                 Block::Needs(need) if need > MAX_HELD => return gives_up(facts),

@@ -96,6 +96,11 @@ impl Decoder {
         Some(())
     }
 
+    /// How large the table is (RFC 7541 §4.1), which is about what it takes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// The entry of an index; `Some(None)` for the static table's, `None` where there is none.
     fn entry(&self, index: usize) -> Option<Option<&Entry>> {
         match index.checked_sub(STATIC_NAMES.len() + 1) {
