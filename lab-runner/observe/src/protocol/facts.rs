@@ -14,6 +14,8 @@ use crate::record::{Name, NameKind, Word};
 
 /// A longer name is no host's (RFC 1035 §2.3.4 allows 255).
 pub(super) const MAX_NAME: usize = 512;
+/// Names in a certificate that are sought among those that were told, one by one; more are looked up.
+const FEW_NAMES: usize = 24;
 
 /// A flow, as its protocols may write to it.
 pub(crate) struct Facts<'a, 'c> {
@@ -103,14 +105,20 @@ impl Facts<'_, '_> {
         let evidence = self.flow.evidence();
         let before = evidence.dropped;
         evidence.dropped += left;
-        let told = evidence.names.iter().filter(|name| name.kind == NameKind::CertSan);
-        let mut known: HashSet<String, Hasher> = told.map(|name| name.name.clone()).collect();
         let names = names.map(|name| escape::name(name, MAX_NAME));
-        for name in names.chain(addresses.map(|address| address.to_string())) {
-            // Looked up, and not sought among the others as elsewhere: a hostile server's are all that fit.
-            if !known.contains(&name) {
-                known.insert(name.clone());
-                self.keep(Name::new(NameKind::CertSan, name, frame));
+        let names: Vec<String> = names.chain(addresses.map(|address| address.to_string())).collect();
+        if names.len() <= FEW_NAMES {
+            for name in names {
+                self.escaped(NameKind::CertSan, name);
+            }
+        } else {
+            let told = evidence.names.iter().filter(|name| name.kind == NameKind::CertSan);
+            let mut known: HashSet<String, Hasher> = told.map(|name| name.name.clone()).collect();
+            for name in names {
+                if !known.contains(&name) {
+                    known.insert(name.clone());
+                    self.keep(Name::new(NameKind::CertSan, name, frame));
+                }
             }
         }
         let evidence = self.flow.evidence();
