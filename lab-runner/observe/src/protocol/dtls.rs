@@ -119,12 +119,8 @@ impl Message {
         }
         match self.pieces.add(fragment.offset, fragment.body, facts.context.budget) {
             Taken::Fine => {}
-            Taken::Conflict => {
-                facts.doubt("dtls_fragment_conflict");
-            }
-            Taken::TooMuch => {
-                facts.doubt("dtls_fragments_too_many");
-            }
+            Taken::Conflict => facts.doubt("dtls_fragment_conflict"),
+            Taken::TooMuch => facts.doubt("dtls_fragments_too_many"),
         }
     }
 

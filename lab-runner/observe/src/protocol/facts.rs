@@ -84,9 +84,9 @@ impl Facts<'_, '_> {
         }
     }
 
-    /// Whether there is room for so many bytes that a parser keeps to the flow's end; if not, a stream is given up.
+    /// Takes room for bytes that a parser keeps to the flow's end; false where there is none, and the stream is given up.
     #[must_use]
-    pub(crate) fn keeps(&mut self, bytes: usize) -> bool {
+    pub(crate) fn has_room_for(&mut self, bytes: usize) -> bool {
         let fits = self.context.room.take(bytes);
         self.context.room.evicted += u64::from(!fits);
         fits

@@ -298,9 +298,7 @@ fn read_into(
                     facts.weird("dns_answer_unasked");
                 }
             }
-            (true, _) => {
-                facts.doubt("dns_answer_from_client");
-            }
+            (true, _) => facts.doubt("dns_answer_from_client"),
             (false, false) => {}
         }
     }

@@ -86,7 +86,7 @@ impl Dialogue for Connection {
                         return gives_up(facts);
                     }
                     let more = self.fields.size().saturating_sub(self.held);
-                    if more > 0 && !facts.keeps(more) {
+                    if more > 0 && !facts.has_room_for(more) {
                         facts.lossy();
                         facts.unread();
                         return Step::Done;
