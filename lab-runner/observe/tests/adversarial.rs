@@ -109,6 +109,13 @@ fn segment(template: &(Vec<Vec<u8>>, u32), number: u32, offset: u32, payload: &[
     frame[16..18].copy_from_slice(&((40 + payload.len()) as u16).to_be_bytes());
 }
 
+/// Writes the first frame again, from a client of its own.
+fn of_client(wire: &Wire, client: u32, frame: &mut Vec<u8>) {
+    frame.clear();
+    frame.extend(&wire.frames[0]);
+    frame[26..30].copy_from_slice(&(0x0a00_0000 + client).to_be_bytes());
+}
+
 #[test]
 fn a_million_segments_of_one_byte() {
     let template = template(80, b"G");
@@ -157,9 +164,7 @@ fn a_million_flows_of_one_datagram() {
     let seen = Trial {
         most_memory: FIXED + PER_FLOW * 1_000_000,
         ..trial(1_000_000, &|number, frame| {
-            frame.clear();
-            frame.extend(&wire.frames[0]);
-            frame[26..30].copy_from_slice(&(0x0a00_0000 + number).to_be_bytes());
+            of_client(&wire, number, frame);
         })
     }
     .run();
@@ -201,9 +206,7 @@ fn names_by_the_hundred_in_small_datagrams() {
         work: 60,
         most_memory: FIXED + PER_FLOW * 2000,
         ..trial(16_000, &|number, frame| {
-            frame.clear();
-            frame.extend(&wire.frames[0]);
-            frame[26..30].copy_from_slice(&(0x0a00_0000 + number / 8).to_be_bytes());
+            of_client(&wire, number / 8, frame);
             for question in 0..60 {
                 let at = first + 10 * question + 1;
                 frame[at..at + 3]
@@ -223,9 +226,7 @@ fn clients_that_each_ask_a_resolver() {
     let seen = Trial {
         most_memory: FIXED + PER_FLOW * 100_000,
         ..trial(100_000, &|number, frame| {
-            frame.clear();
-            frame.extend(&wire.frames[0]);
-            frame[26..30].copy_from_slice(&(0x0a00_0000 + number).to_be_bytes());
+            of_client(&wire, number, frame);
         })
     }
     .run();
@@ -263,9 +264,7 @@ fn flows_above_the_bound_are_counted_and_take_no_memory() {
     let seen = Trial {
         options: Options { max_flows: 1000, ..Options::default() },
         ..trial(1_000_000, &|number, frame| {
-            frame.clear();
-            frame.extend(&wire.frames[0]);
-            frame[26..30].copy_from_slice(&(0x0a00_0000 + number).to_be_bytes());
+            of_client(&wire, number, frame);
         })
     }
     .run();

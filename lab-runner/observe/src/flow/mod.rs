@@ -99,7 +99,7 @@ impl Evidence {
         self.names.len() < MAX_NAMES
     }
 
-    /// Adds a name that it does not [have](Self::has).
+    /// Adds a name that it does not [have](Self::has), where it [has room](Self::has_room).
     pub(crate) fn name(&mut self, name: Name) {
         if self.names.is_empty() {
             // Most flows have one.
